@@ -99,7 +99,8 @@ def load(name: str | None = None) -> list[PluginRecord]:
             raise PluginError(explain_missing("plug-in", name, [record.name for record in known]))
         fresh = [record for record in chosen if record.state == "not loaded"]
         for record in fresh:
-            _load_one(record)
+            if record.state == "not loaded":  # one before it may have asked for all
+                _load_one(record)
         if fresh:
             _changed()  # one of them may have looked something up while others were missing
         return chosen
@@ -161,7 +162,7 @@ def add_hookspecs(module: Any) -> None:
             return
         # pluggy raises where a loaded plug-in does not fit the new specs, so these go out and come back in one by one
         found = [*(_records or ()), *_own]
-        waiting = [record for record in found if record.state == "loaded" and _unspecified(record)]
+        waiting = [record for record in found if record.state == "loaded" and _unspecified(record, optional=True)]
         for record in waiting:
             _manager.unregister(record.module)
         _manager.add_hookspecs(module)
@@ -316,14 +317,13 @@ def _admit(record: PluginRecord) -> None:
         record.state = "loaded"
 
 
-def _unspecified(record: PluginRecord) -> list[str]:
-    """Return the plug-in's hooks that no package imported so far owns and that are not marked optional."""
+def _unspecified(record: PluginRecord, optional: bool = False) -> list[str]:
+    """Return the plug-in's hooks that no package imported so far owns, those marked optional too if asked."""
     missing = []
     for caller in manager().get_hookcallers(record.module) or []:
-        if not caller.has_spec():
-            mine = [found for found in caller.get_hookimpls() if found.plugin is record.module]
-            if not all(found.optionalhook for found in mine):
-                missing.append(caller.name)
+        mine = [found for found in caller.get_hookimpls() if found.plugin is record.module]
+        if not caller.has_spec() and (optional or not all(found.optionalhook for found in mine)):
+            missing.append(caller.name)
     return missing
 
 
