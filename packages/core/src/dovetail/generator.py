@@ -1,0 +1,192 @@
+"""The Mersenne Twister that draws PyTorch's CPU numbers, and its state in PyTorch's layout."""
+
+from __future__ import annotations
+
+import math
+import operator
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dovetail.device import Device
+
+if TYPE_CHECKING:
+    from dovetail.tensor import Tensor
+
+#: The seed of a new Generator, PyTorch's own.
+DEFAULT_SEED = 67280421310721
+
+# PyTorch's state, byte for byte, so that a state saved by either continues in the other.
+_STATE = np.dtype(
+    [
+        ("seed", "<u8"), ("left", "<i4"), ("seeded", "<i4"), ("next", "<u8"), ("words", "<u8", (624,)),
+        ("normal_x", "<f8"), ("normal_y", "<f8"), ("normal_rho", "<f8"), ("has_normal", "<i4"), ("_pad", "<i4"),
+        ("normal_float", "<f4"), ("has_normal_float", "?"), ("_end", "V3"),
+    ]
+)  # fmt: skip
+
+
+def _checked_seed(seed: Any) -> int:
+    """Return the seed as an int of 64 bits; negative ones count from 2**64 down, as in PyTorch."""
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        raise TypeError(f"a seed is an int, got {seed!r} ({type(seed).__name__}); int(...) makes one") from None
+    if not -(2**63) <= number < 2**64:
+        raise ValueError(f"a seed lies in [-2**63, 2**64), got {number}")
+    return number % 2**64
+
+
+class Generator:
+    """A stream of random numbers of its own: the ones that PyTorch's CPU generator gives for the same seed.
+
+    Every device draws from it, so a program gives the same numbers wherever it runs. Draws lock the generator, so
+    threads may share one.
+
+    Args:
+        device: kept as ``generator.device``; it does not change the numbers.
+
+    Source: Matsumoto and Nishimura, "Mersenne Twister", ACM TOMACS 8(1), 1998.
+
+    Example::
+
+        >>> import dovetail
+        >>> generator = dovetail.Generator().manual_seed(0)
+        >>> dovetail.rand(2, generator=generator)
+        tensor([0.4963, 0.7682])
+    """
+
+    def __init__(self, device: str | Device = "cpu") -> None:
+        self.device = Device(device)
+        self.lock = threading.RLock()
+        self._seed = DEFAULT_SEED
+        self._bits: Any = None
+        #: The second number of a scalar Box-Muller pair, given by the next scalar draw.
+        self.next_normal: float | None = None
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start the stream that belongs to ``seed``, an int in [-2**63, 2**64), and return the generator.
+
+        Raises:
+            TypeError: the seed is no int.
+            ValueError: the seed does not fit in 64 bits.
+        """
+        number = _checked_seed(seed)
+        with self.lock:
+            self._seed, self._bits, self.next_normal = number, None, None
+        return self
+
+    def seed(self) -> int:
+        """Start a stream that nobody can foresee and return its seed."""
+        number = int.from_bytes(os.urandom(8), "little") % 2**53
+        self.manual_seed(number)
+        return number
+
+    def initial_seed(self) -> int:
+        """Return the seed that the stream started from."""
+        return self._seed
+
+    # Raw draws: each call moves the stream on.
+
+    def _twister(self) -> Any:
+        if self._bits is None:
+            from numpy.random import MT19937  # late: it takes longer to import than the rest of Dovetail
+
+            self._bits = MT19937()
+            self._bits._legacy_seeding(self._seed % 2**32)  # the reference seeding, of which PyTorch uses 32 bits
+        return self._bits
+
+    def words(self, count: int) -> np.ndarray:
+        """Return the next ``count`` numbers of 32 bits, as uint64."""
+        with self.lock:
+            return self._twister().random_raw(count)
+
+    def double_words(self, count: int) -> np.ndarray:
+        """Return the next ``count`` numbers of 64 bits, each made of two of 32, the higher one first."""
+        pairs = self.words(2 * count)
+        return pairs[0::2] << np.uint64(32) | pairs[1::2]
+
+    def uniform_pair(self) -> tuple[float, float]:
+        """Return two doubles in [0, 1)."""
+        first, second = (self.double_words(2) & np.uint64(2**53 - 1)).tolist()
+        return first * 2.0**-53, second * 2.0**-53
+
+    def scalar_normal(self) -> float:
+        """Return one standard normal double: a half of a Box-Muller pair, whose other half comes next."""
+        with self.lock:
+            if self.next_normal is not None:
+                value, self.next_normal = self.next_normal, None
+                return value
+            first, second = self.uniform_pair()
+            radius = math.sqrt(-2.0 * math.log1p(-second))
+            self.next_normal = radius * math.sin(2.0 * math.pi * first)
+            return radius * math.cos(2.0 * math.pi * first)
+
+    # State
+
+    def state_bytes(self) -> bytes:
+        """Return the whole state, in PyTorch's layout of 5056 bytes."""
+        with self.lock:
+            own = self._twister().state["state"]
+            record = np.zeros((), _STATE)
+            position = int(own["pos"])
+            record["seed"], record["seeded"], record["words"] = self._seed, 1, own["key"]
+            record["left"], record["next"] = 625 - position, position
+            if self.next_normal is not None:
+                record["normal_y"], record["has_normal"] = self.next_normal, 1
+            return record.tobytes()
+
+    def set_state_bytes(self, state: bytes) -> None:
+        """Go on from a state that ``state_bytes`` or PyTorch gave.
+
+        Raises:
+            ValueError: the bytes are no such state.
+        """
+        if len(state) != _STATE.itemsize:
+            raise ValueError(f"a generator's state has {_STATE.itemsize} bytes, got {len(state)}")
+        record = np.frombuffer(state, _STATE)[0]
+        left, position, words = int(record["left"]), int(record["next"]), record["words"]
+        if not 1 <= left <= 625 or position > 624 or words.max() >= 2**32 or not words.any():
+            raise ValueError("these bytes are not a generator's state; get one from get_state() or get_rng_state()")
+        with self.lock:
+            self.manual_seed(int(record["seed"]))
+            position = 624 if left == 1 else position
+            inner = {"key": words.astype(np.uint32), "pos": position}
+            self._twister().state = {"bit_generator": "MT19937", "state": inner}
+            self.next_normal = float(record["normal_y"]) if record["has_normal"] else None
+
+    def get_state(self) -> Tensor:
+        """Return the whole state as a uint8 tensor of 5056 bytes, which PyTorch's generator takes too."""
+        from dovetail.creation import from_numpy
+
+        return from_numpy(np.frombuffer(self.state_bytes(), np.uint8).copy())
+
+    def set_state(self, new_state: Tensor) -> None:
+        """Go on from a state that ``get_state`` gave.
+
+        Raises:
+            TypeError: the state is no uint8 tensor.
+            ValueError: the bytes are not a generator's state.
+        """
+        array = getattr(new_state, "numpy", lambda: new_state)()
+        if getattr(array, "dtype", None) != np.uint8:
+            raise TypeError(f"a generator's state is a uint8 tensor, as get_state() gives it, got {new_state!r:.80}")
+        self.set_state_bytes(array.tobytes())
+
+    def clone_state(self) -> Generator:
+        """Return a new generator at the same place of the same stream."""
+        clone = Generator(self.device)
+        clone.set_state_bytes(self.state_bytes())
+        return clone
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"device": self.device, "state": self.state_bytes()}  # a lock cannot be copied or sent
+
+    def __setstate__(self, values: dict[str, Any]) -> None:
+        Generator.__init__(self, values["device"])
+        self.set_state_bytes(values["state"])
+
+    def __repr__(self) -> str:
+        return f"<dovetail.Generator device={self.device} seed={self._seed}>"
