@@ -1,0 +1,84 @@
+"""Time Dovetail beside PyTorch in one process and write down the ratios: `hatch run bench`.
+
+Each file bench_*.py of this folder holds a list CASES; a new file needs no entry anywhere. A ratio below 1 means that
+Dovetail is faster.
+"""
+
+import argparse
+import datetime
+import importlib
+import importlib.util
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from harness import Case, Result, machine, measure, table, versions
+
+HERE = Path(__file__).resolve().parent
+PAGE = "# {date}, {machine}, {cores} cores\n\n{versions}. Times are medians of {rounds} rounds, in turns.\n\n{table}"
+
+
+def cases(pattern: str = "") -> list[Case]:
+    """The cases of all families whose name matches the pattern."""
+    modules = [importlib.import_module(file.stem) for file in sorted(HERE.glob("bench_*.py"))]
+    return [case for module in modules for case in module.CASES if re.search(pattern, case.name)]
+
+
+def pytorch() -> Any | None:
+    """PyTorch, or None where it is not installed."""
+    return importlib.import_module("torch") if importlib.util.find_spec("torch") else None
+
+
+def report(results: list[Result], rounds: int) -> dict[str, Any]:
+    """All that is written down."""
+    now = datetime.datetime.now(datetime.UTC)
+    return {
+        "date": now.date().isoformat(),
+        "machine": machine(),
+        "cores": os.cpu_count(),
+        "versions": versions("dovetail-core", "numpy", "torch"),
+        "rounds": rounds,
+        "results": [
+            {"name": r.name, "ratio": r.ratio, "dovetail_seconds": r.ours, "torch_seconds": r.theirs} for r in results
+        ],
+    }
+
+
+def write(results: list[Result], rounds: int, folder: Path) -> Path:
+    """Write <date>-<machine>.json and .md; gives the path of the latter."""
+    record = report(results, rounds)
+    slug = re.sub(r"[^a-z0-9]+", "-", record["machine"].lower()).strip("-")
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / f"{record['date']}-{slug}.md"
+    page.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    shown = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    page.write_text(PAGE.format_map({**record, "versions": shown, "table": table(results)}), encoding="utf-8")
+    return page
+
+
+def main(arguments: list[str]) -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pattern", nargs="?", default="", help="only cases whose name matches this pattern")
+    parser.add_argument("--rounds", type=int, default=25, help="rounds per case (default: 25)")
+    parser.add_argument("--results", type=Path, default=HERE / "results", help="folder to write to")
+    options = parser.parse_args(arguments)
+
+    import dovetail
+
+    other = pytorch()
+    if other is None:
+        print("PyTorch is not installed: its columns stay empty")
+    results = []
+    for case in cases(options.pattern):
+        results.append(measure(case, dovetail, other, options.rounds))
+        print(".", end="", flush=True)
+    print("\n" + table(results))
+    print("written to", write(results, options.rounds, options.results))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
