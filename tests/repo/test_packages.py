@@ -18,6 +18,13 @@ def test_versions_are_plain():
     assert not wrong
 
 
+def test_version_in_the_code_is_the_packages():
+    for package in packages():
+        for file in package.files():
+            if found := re.search(r'^__version__ = "(.*)"$', file.read_text(), re.M):
+                assert found[1] == package.version, file
+
+
 def test_changelog_begins_with_the_version():
     for package in packages():
         headings = re.findall(r"^## (\S+)", (package.path / "CHANGELOG.md").read_text(), re.M)
