@@ -100,7 +100,8 @@ def in_dependency_order() -> list[Package]:
 
 def tracked_files(*suffixes: str) -> list[Path]:
     """Files that git tracks or would add, with one of the suffixes; all files when no suffix is given."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    # the checkout may belong to another user, as in a container
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     files = [ROOT / name for name in sorted(set(listing.split("\0"))) if name]
     return [file for file in files if file.is_file() and (not suffixes or file.suffix in suffixes)]
