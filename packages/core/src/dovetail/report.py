@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 import dovetail
-from dovetail import kernels, plugins
+from dovetail import cli, kernels, plugins
 from dovetail.backends import registry
 from dovetail.backends.base import Backend
 from dovetail.errors import DeviceError
@@ -40,7 +40,7 @@ def examine() -> list[str]:
             broken.append(f"dovetail.{part} does not import: {describe(error)}")
     registry.backends()
     kernels.plugin_kernels()
-    plugins.call("dovetail_register_commands")
+    cli.commands()
     return broken
 
 
