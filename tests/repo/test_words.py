@@ -33,9 +33,17 @@ def test_no_registry_host():
 
 
 def named_devices(source: str) -> list[int]:
-    """Lines that compare something with the name of a device type, `==`, `in (...)` or `case` alike."""
+    """Lines that compare something with the name of a device type, `==`, `in (...)` or `case` alike.
+
+    PyTorch's properties such as `is_cuda` answer just that, so they may.
+    """
     lines = []
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    questions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name.removeprefix("is_") in DEVICES]
+    allowed = {inner for question in questions for inner in ast.walk(question)}
+    for node in ast.walk(tree):
+        if node in allowed:
+            continue
         if isinstance(node, ast.Compare):
             inside = [part for operand in (node.left, *node.comparators) for part in ast.walk(operand)]
         elif isinstance(node, ast.match_case):
@@ -60,6 +68,7 @@ def test_no_condition_on_a_device_name():
 def test_the_rule_sees_each_form_of_condition():
     source = "a == 'cuda'\nb in ('x', 'cpu')\nmatch c:\n    case 'gpu':\n        pass\nd == 'other'\n"
     assert named_devices(source) == [1, 2, 4]
+    assert named_devices("def is_cuda(a):\n    return a == 'cuda'\ndef f(a):\n    return a == 'cuda'\n") == [4]
 
 
 def listed_packages(source: str) -> list[int]:
