@@ -86,7 +86,7 @@ def set_device(device: int | str | Device) -> None:
     _backend.xp.cuda.runtime.setDevice(index)
 
 
-class device(contextlib.ContextDecorator):  # noqa: N801 - PyTorch's name
+class device(contextlib.ContextDecorator):
     """Make a GPU the current one inside a block.
 
     Args:
