@@ -36,7 +36,7 @@ def test_a_plugin_speeds_up_somebody_elses_backend():
     assert x.tanh().tolist() != [7.0, 7.0]
     plugins.register(Giver(("cpu", {"tanh": lambda xp, x: xp.full_like(x, 7.0)})), "jit")
     assert x.tanh().tolist() == [7.0, 7.0]
-    assert [who for who, _ in kernels.serving(OPS["tanh"], x.device.backend)][0] == "plug-in 'jit'"
+    assert kernels.serving(OPS["tanh"], x.device.backend)[0][0] == "plug-in 'jit'"
     plugins.unregister("jit")
     assert x.tanh().tolist() != [7.0, 7.0]
 
