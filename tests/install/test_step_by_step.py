@@ -31,8 +31,10 @@ def test_readme_example_runs(package, environment):
 def test_absent_parts_say_what_to_install(package, environment):
     absent = [other for other in ORDER if other not in environment.installed and other.source.is_dir()]
     for other in absent:
-        for statement in (f"import {other.import_name}", f"import dovetail; {other.import_name}"):
-            code = f"try:\n    exec({statement!r})\nexcept ModuleNotFoundError as error:\n    print(error)\n"
+        imports = f"import {other.import_name}", "ModuleNotFoundError"
+        uses = f"import dovetail; {other.import_name}", "AttributeError"  # what hasattr() expects
+        for statement, error in (imports, uses):
+            code = f"try:\n    exec({statement!r})\nexcept {error} as error:\n    print(error)\n"
             assert f"pip install {other.name}" in environment.run("python", "-c", code), statement
 
 
