@@ -99,7 +99,7 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], metada
 
 
 def _replace(path: str | os.PathLike[str], write_to: Any) -> None:
-    """Give a temporary file beside ``path`` to ``write_to``, then put it in the place of ``path``, safe from a crash."""
+    """Give a temporary file beside ``path`` to ``write_to``, then put it in the place of ``path``."""
     path = os.path.realpath(os.fspath(path))
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")

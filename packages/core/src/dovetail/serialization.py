@@ -274,8 +274,8 @@ class _Decoder:
         array = self.whole.get(name)
         if array is None:
             array = self.arrays[name]
-            if dtype is not None:
-                array = array.view(np.dtype({"complex128": "c16"}[dtype]))[..., 0]
+            if dtype == "complex128":
+                array = array.view(np.complex128)[..., 0]
             self.whole[name] = array
         return array
 
