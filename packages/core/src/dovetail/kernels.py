@@ -96,3 +96,6 @@ def forget() -> None:
     _from_plugins = None
     for op in OPS.values():
         op.kernels.clear()
+
+
+plugins.on_change(forget)

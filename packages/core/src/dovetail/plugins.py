@@ -208,11 +208,15 @@ def explain_missing(kind: str, name: str, known: Iterable[str]) -> str:
     parts = [f"no {kind} {name!r}", there if known else "there are none"]
     # what has to do with the name comes first; a long tail of others is left to the command
     told = sorted(records(), key=lambda record: name not in record.name and name not in record.distribution)
-    complaints = [complaint for record in told for complaint in record.complaints()]
+    left_out = [record for record in told if record.state == "disabled" and name not in record.name]
+    complaints = [complaint for record in told if record not in left_out for complaint in record.complaints()]
     close = difflib.get_close_matches(name, known, 1)
     if close and not complaints:
         parts.append(f"did you mean {close[0]!r}?")
     parts += complaints[:3]
+    if left_out:
+        count = f"{len(left_out)} plug-in{'s are' if len(left_out) > 1 else ' is'}"
+        parts.append(f"{count} left out by {ENVIRONMENT}={os.environ.get(ENVIRONMENT)!r}")
     if not complaints or len(complaints) > 3:
         parts.append("see: dovetail plugins")
     return "; ".join(parts)

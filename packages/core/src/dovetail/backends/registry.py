@@ -58,7 +58,7 @@ def _collect() -> dict[str, Backend]:
             else:
                 plugins.fail(record, problem)
     found = dict(_builtin)
-    for name, offers in given.items():
+    for name, offers in sorted(given.items()):
         if len(offers) == 1:
             found[name] = offers[0][1]
             continue
@@ -85,3 +85,6 @@ def forget() -> None:
     global _found
     _found = None
     forget_backends()
+
+
+plugins.on_change(forget)

@@ -1,0 +1,82 @@
+"""Deep learning in parts that fit: tensors, autograd and plug-ins, in PyTorch's way of working."""
+
+from __future__ import annotations
+
+from pkgutil import extend_path
+from typing import Any
+
+__path__ = extend_path(__path__, __name__)  # the other packages add dovetail/<part>
+
+from dovetail import autograd, dtypes, errors, methods, ops, random
+from dovetail._parts import explain_missing_attribute, watch_imports
+from dovetail.align import result_type
+from dovetail.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from dovetail.backends.base import Backend
+from dovetail.creation import (
+    arange,
+    as_tensor,
+    empty,
+    empty_like,
+    eye,
+    from_numpy,
+    full,
+    full_like,
+    linspace,
+    normal,
+    ones,
+    ones_like,
+    rand,
+    rand_like,
+    randint,
+    randn,
+    randn_like,
+    randperm,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from dovetail.device import Device, get_default_device, set_default_device
+from dovetail.dtypes import (
+    DType,
+    finfo,
+    get_default_dtype,
+    iinfo,
+    promote_types,
+    set_default_dtype,
+)
+from dovetail.modes import Mode
+from dovetail.op import Sample, op
+from dovetail.plugins import hookimpl, hookspec
+from dovetail.random import (
+    Generator,
+    default_generator,
+    fork_rng,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
+from dovetail.serialization import load, save
+from dovetail.tensor import Size, Tensor
+
+__version__ = "0.1.0"
+
+device = Device
+dtype = DType
+globals().update(dtypes.DTYPES)
+globals().update(dtypes.ALIASES)
+globals().update(methods.FUNCTIONS)
+
+
+def is_tensor(value: Any) -> Any:
+    """Return whether ``value`` is a tensor."""
+    return isinstance(value, Tensor)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a part (``dovetail.nn``) when it is first used; say how to install one that is missing."""
+    return explain_missing_attribute(name)
+
+
+watch_imports()

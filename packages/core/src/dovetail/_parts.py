@@ -1,0 +1,50 @@
+"""The parts of Dovetail that are packages of their own: imported on first use, with advice when one is missing."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import sys
+from typing import Any
+
+from dovetail.errors import MissingPackageError
+
+
+class _Missing:
+    """Comes last among the finders, so that it is asked only for what no installed package has."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> None:
+        parent, _, part = name.rpartition(".")
+        if parent == "dovetail" and part.isidentifier() and not part.startswith("_"):
+            raise MissingPackageError(
+                f"No module named {name!r}; if it is a part of Dovetail, install it: pip install dovetail-{part}",
+                name=name,
+            )
+
+
+def watch_imports() -> None:
+    """Have ``import dovetail.nn`` say what to install when dovetail-nn is missing."""
+    if not any(isinstance(finder, _Missing) for finder in sys.meta_path):
+        sys.meta_path.append(_Missing())  # type: ignore[arg-type]
+
+
+def explain_missing_attribute(name: str) -> Any:
+    """Return the part called ``name``, imported now.
+
+    Raises:
+        AttributeError: no installed part or module has this name; the text says which name may be meant.
+    """
+    import dovetail
+
+    if not name.startswith("_"):
+        try:
+            found = importlib.util.find_spec(f"dovetail.{name}") is not None
+        except ModuleNotFoundError:
+            found = False
+        if found:
+            return importlib.import_module(f"dovetail.{name}")
+    close = difflib.get_close_matches(name, [known for known in vars(dovetail) if not known.startswith("_")], n=1)
+    advice = f"did you mean {close[0]!r}?" if close else f"if it is a part of Dovetail: pip install dovetail-{name}"
+    raise AttributeError(f"module 'dovetail' has no attribute {name!r}; {advice}", name=name, obj=dovetail)

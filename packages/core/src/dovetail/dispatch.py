@@ -1,0 +1,214 @@
+"""Calling an op: unwrap, promote, let a mode see it, run the kernel, wrap, record.
+
+The path for one or two inputs without options is written out, since an elementwise op on a small tensor costs little
+more than the Python that leads to it; every other op takes the general path. ``align`` is the slow path of all three.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail import modes
+from dovetail.align import CATEGORY, align, explain
+from dovetail.autograd import LEAF, Node, Output, keep
+from dovetail.errors import GradError
+from dovetail.modes import state, through_modes
+from dovetail.op import Op
+from dovetail.tensor import Tensor
+from dovetail.views import Shared, mark_view
+
+active_modes = modes.active
+INTEGER, FLOATING = 1, 2  # DType.category; complex is above floating point
+
+
+def make_call(op: Op) -> Any:
+    """Return the function that runs ``op``, specialised by the number of its inputs."""
+    plain = not (op.options or op.variadic or op.optional or op.view or op.mutates) and op.outputs == ("out",)
+    if plain and op.promote in ("same", "float") and len(op.inputs) == 1:
+        return _unary(op)
+    if plain and op.promote in ("same", "float") and len(op.inputs) == 2:
+        return _binary(op)
+    return _general(op)
+
+
+def _unary(op: Op) -> Any:
+    kernels, needs_float = op.kernels, op.promote == "float"
+
+    def call(x):
+        if active_modes and state.modes:
+            return through_modes(call, (x,), {})
+        try:
+            a = x._array
+            device = x._device
+            aligned = not needs_float or CATEGORY[a.dtype] >= FLOATING
+        except (AttributeError, KeyError):
+            aligned = False
+        if not aligned:
+            (x,), (a,), device = align(op, (x,))
+        try:
+            result = kernels[device](a)
+        except Exception as error:
+            raise explain(op, (x,), {}, error) from error
+        node_x = x._node
+        if node_x is None or not state.grad or not op.differentiable:
+            return Tensor(result, device)
+        out = Tensor(result, device)
+        node = out._node = Node(op, (x if node_x is LEAF else node_x,))
+        if op.kept:
+            keep(node, (x,), {}, (out,))
+        return out
+
+    return call
+
+
+def _binary(op: Op) -> Any:
+    kernels, needs_float = op.kernels, op.promote == "float"
+
+    def call(x, y):
+        if active_modes and state.modes:
+            return through_modes(call, (x, y), {})
+        kind = y.__class__
+        try:
+            a = x._array
+            device = x._device
+            if kind is float or kind is int:
+                b = y
+                category = CATEGORY[a.dtype]
+                aligned = category >= FLOATING or (category == INTEGER and kind is int and not needs_float)
+            else:
+                b = y._array
+                aligned = a.dtype is b.dtype and y._device is device
+                if needs_float and aligned:
+                    aligned = CATEGORY[a.dtype] >= FLOATING
+        except (AttributeError, KeyError):
+            aligned = False
+        if not aligned:
+            (x, y), (a, b), device = align(op, (x, y))
+        try:
+            result = kernels[device](a, b)
+        except Exception as error:
+            raise explain(op, (x, y), {}, error) from error
+        out = Tensor(result, device)
+        node_x = None if a is x else x._node
+        node_y = None if b is y else y._node
+        if (node_x is None and node_y is None) or not state.grad or not op.differentiable:
+            return out
+        node = out._node = Node(op, (x if node_x is LEAF else node_x, y if node_y is LEAF else node_y))
+        if a is x or b is y or a.shape != b.shape:
+            node.shapes = (getattr(a, "shape", None), getattr(b, "shape", None))
+        if op.kept:
+            keep(node, (x, y), {}, (out,))
+        return out
+
+    return call
+
+
+def _general(op: Op) -> Any:
+    def call(*args, **kwargs):
+        inputs, options = bind(op, args, kwargs)
+        if active_modes and state.modes:
+            return through_modes(call, inputs, options)
+        return execute(op, inputs, options)
+
+    return call
+
+
+def bind(op: Op, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """Sort a call's arguments into inputs and options; options may be positional too, after the inputs.
+
+    Raises:
+        TypeError: an argument is missing, unknown or given twice.
+    """
+    if op.variadic:
+        inputs, rest = args, ()
+    else:
+        count = len(op.inputs)
+        inputs, rest = args[:count], args[count:]
+        if len(inputs) < count:
+            missing = op.inputs[len(inputs) :]
+            named = tuple(kwargs.pop(name) if name in kwargs else _missing(op, name) for name in missing)
+            inputs += named
+    options = {**op.options, **kwargs} if kwargs else dict(op.options)
+    if rest or len(options) != len(op.options):
+        names = list(op.options)
+        unknown = [name for name in options if name not in op.options]
+        if len(rest) > len(names) or unknown:
+            allowed = ", ".join((*op.inputs, *names))
+            raise TypeError(f"{op.name}() takes ({allowed}), got {len(args)} positional and {sorted(kwargs)}")
+        for name, value in zip(names, rest, strict=False):
+            if name in kwargs:
+                raise TypeError(f"{op.name}() got {name!r} twice, by position and by name")
+            options[name] = value
+    if op.required_options:
+        for name in op.required_options:
+            if options[name] is Op.MISSING:
+                raise TypeError(f"{op.name}() needs {name!r}")
+    return inputs, options
+
+
+def _missing(op: Op, name: str) -> None:
+    if name not in op.optional:
+        raise TypeError(f"{op.name}() needs the input {name!r}; its inputs are {', '.join(op.inputs)}")
+
+
+def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
+    """Run an op of any shape on sorted arguments."""
+    inputs, arrays, device = align(op, inputs)
+    if op.check is not None:
+        op.check(*inputs, **options)
+    native = options
+    if options.get("dtype") is not None:
+        native = {**options, "dtype": device.backend.native_dtype(options["dtype"])}
+    try:
+        results = op.kernels[device](*arrays, **native)
+    except Exception as error:
+        raise explain(op, inputs, options, error) from error
+    if op.mutates:
+        return _take_back(op, inputs, results)
+    if op.outputs == ("out",):
+        outputs: Any = (Tensor(results, device),)
+    else:
+        outputs = tuple(Tensor(result, device) for result in results)
+    if state.grad and op.differentiable:
+        record(op, inputs, options, outputs)
+    if op.view:
+        mark_view(op, inputs[0], options, outputs[0])
+    return outputs[0] if op.outputs == ("out",) else outputs
+
+
+def record(op: Op, inputs: tuple, options: dict[str, Any], outputs: tuple) -> Node | None:
+    """Make the node of an op that ran, if an input needs a gradient, and make the outputs its results."""
+    edges: Any = []
+    needed = False
+    for value in inputs:
+        node = value._node if isinstance(value, Tensor) else None
+        needed = needed or node is not None
+        edges.append(value if node is LEAF else node)
+    if not needed:
+        return None
+    node = Node(op, tuple(edges))
+    node.shapes = tuple(value._array.shape if isinstance(value, Tensor) else None for value in inputs)
+    several = len(outputs) > 1
+    for index, (name, output) in enumerate(zip(op.outputs, outputs, strict=True)):
+        if name not in op.no_grad_outputs:
+            output._node = Output(node, index) if several else node
+    if op.kept:
+        keep(node, inputs, options, outputs)
+    return node
+
+
+def _take_back(op: Op, inputs: tuple, results: Any) -> None:
+    """Give the arrays that a mutating kernel returns to the tensors that it changed."""
+    if len(op.mutates) == 1:
+        results = (results,)
+    for name, array in zip(op.mutates, results, strict=True):
+        target = inputs[op.inputs.index(name)]
+        if target is None:
+            continue
+        if target._node is not None and state.grad:
+            raise GradError(f"{op.name} writes to {name!r}, which needs a gradient; call it under dovetail.no_grad()")
+        if array is not target._array:
+            target._array = target._device.backend.write(target._array, array)
+        if target._alias is None:
+            target._alias = Shared()
+        target._alias.shared.version += 1

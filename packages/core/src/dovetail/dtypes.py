@@ -1,0 +1,260 @@
+"""Data types and PyTorch's rules for mixing them."""
+
+from __future__ import annotations
+
+import builtins
+
+import numpy as np
+
+from dovetail.errors import DTypeError
+
+__all__ = ["DType", "finfo", "get_default_dtype", "iinfo", "promote_types", "set_default_dtype"]
+
+_BOOL, _INTEGER, _FLOAT, _COMPLEX = range(4)  # the categories, in the order in which they win
+
+
+class DType:
+    """The type of a tensor's elements, such as ``dovetail.float32``; one object per type, so ``is`` compares them.
+
+    Attributes:
+        name: ``"float32"`` and the like.
+        itemsize: bytes per element.
+        category: 0 bool, 1 integer, 2 floating point, 3 complex; the higher one wins in a mix.
+        is_floating_point, is_complex, is_signed: as in PyTorch.
+
+    Example::
+
+        >>> import dovetail
+        >>> dovetail.float32.itemsize, dovetail.float32.is_floating_point
+        (4, True)
+    """
+
+    __slots__ = ("_numpy", "category", "is_complex", "is_differentiable", "is_floating_point", "itemsize", "name")
+
+    def __init__(self, name: str, category: int, itemsize: int) -> None:
+        self.name = name
+        self.category = category
+        self.itemsize = itemsize
+        self.is_floating_point = category == _FLOAT
+        self.is_complex = category == _COMPLEX
+        self.is_differentiable = category >= _FLOAT
+        self._numpy: np.dtype | None = None
+
+    @property
+    def is_signed(self) -> builtins.bool:
+        return self.name not in ("bool", "uint8")
+
+    @property
+    def numpy(self) -> np.dtype:
+        """The NumPy dtype of the same name (``bfloat16`` comes from ml_dtypes)."""
+        if self._numpy is None:
+            self._numpy = _numpy_dtype(self.name)
+        return self._numpy
+
+    def __repr__(self) -> str:
+        return f"dovetail.{self.name}"
+
+    def __reduce__(self):
+        return (named, (self.name,))
+
+
+def _numpy_dtype(name: str) -> np.dtype:
+    if name == "bfloat16":
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16)
+    return np.dtype(name)
+
+
+bool_ = DType("bool", _BOOL, 1)
+uint8 = DType("uint8", _INTEGER, 1)
+int8 = DType("int8", _INTEGER, 1)
+int16 = DType("int16", _INTEGER, 2)
+int32 = DType("int32", _INTEGER, 4)
+int64 = DType("int64", _INTEGER, 8)
+float16 = DType("float16", _FLOAT, 2)
+bfloat16 = DType("bfloat16", _FLOAT, 2)
+float32 = DType("float32", _FLOAT, 4)
+float64 = DType("float64", _FLOAT, 8)
+complex64 = DType("complex64", _COMPLEX, 8)
+complex128 = DType("complex128", _COMPLEX, 16)
+
+DTYPES: dict[str, DType] = {
+    dtype.name: dtype
+    for dtype in (
+        bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128,
+    )
+}  # fmt: skip
+
+ALIASES: dict[str, DType] = {
+    "half": float16, "float": float32, "double": float64, "cfloat": complex64, "cdouble": complex128,
+    "short": int16, "int": int32, "long": int64,
+}  # fmt: skip
+
+_BY_NUMPY: dict[np.dtype, DType] = {dtype.numpy: dtype for dtype in DTYPES.values() if dtype is not bfloat16}
+_PYTHON = {builtins.bool: bool_, builtins.int: int64, builtins.float: None, builtins.complex: None}
+_default = float32
+
+
+def named(name: str) -> DType:
+    """Return the dtype of that name, or raise DTypeError listing the names there are."""
+    found = DTYPES.get(name) or ALIASES.get(name)
+    if found is None:
+        raise DTypeError(f"no dtype {name!r}; there are {', '.join(DTYPES)}")
+    return found
+
+
+def from_numpy(dtype) -> DType:
+    """Return the dtype for a NumPy dtype, or raise DTypeError naming what can be converted."""
+    dtype = np.dtype(dtype)
+    found = _BY_NUMPY.get(dtype) or _BY_NUMPY.get(dtype.newbyteorder("="))
+    if found is None and dtype.name == "bfloat16":
+        found = _BY_NUMPY[dtype] = bfloat16
+    if found is None:
+        raise DTypeError(f"no dtype for NumPy's {dtype}; convert the array first, to one of {', '.join(DTYPES)}")
+    return found
+
+
+def as_dtype(value) -> DType:
+    """Return ``value`` as a DType: a DType, a Python type (``float``), or a NumPy dtype."""
+    if isinstance(value, DType):
+        return value
+    if value is builtins.float:
+        return _default
+    if value in (builtins.int, builtins.bool):
+        return _PYTHON[value]
+    try:
+        return from_numpy(value)
+    except TypeError:
+        raise DTypeError(f"{value!r} is no dtype; use one such as dovetail.float32") from None
+
+
+def get_default_dtype() -> DType:
+    """Return the dtype of new floating-point tensors made from Python numbers."""
+    return _default
+
+
+def set_default_dtype(dtype: DType) -> None:
+    """Set the dtype of new floating-point tensors made from Python numbers.
+
+    Args:
+        dtype: a floating-point dtype.
+
+    Raises:
+        DTypeError: ``dtype`` is not floating point.
+    """
+    global _default
+    if not isinstance(dtype, DType) or not dtype.is_floating_point:
+        raise DTypeError(f"the default dtype must be a floating-point dtype such as dovetail.float32, got {dtype!r}")
+    _default = dtype
+
+
+def _complex_of(dtype: DType) -> DType:
+    return complex128 if dtype is float64 else complex64
+
+
+def scalar_dtype(value) -> DType:
+    """Return the dtype that a Python number stands for: bool, int64, the default float or its complex."""
+    kind = type(value)
+    if kind is builtins.bool:
+        return bool_
+    if kind is builtins.int or isinstance(value, builtins.int):
+        return int64
+    if isinstance(value, builtins.complex):
+        return _complex_of(_default)
+    return _default
+
+
+_FLOAT_RANK = {float16: 1, bfloat16: 1, float32: 2, float64: 3}
+
+
+def promote_types(type1: DType, type2: DType) -> DType:
+    """Return the smallest dtype that both can be converted to, by PyTorch's table.
+
+    Example::
+
+        >>> import dovetail
+        >>> dovetail.promote_types(dovetail.int32, dovetail.float16)
+        dovetail.float16
+    """
+    if type1 is type2:
+        return type1
+    if type1.category != type2.category:
+        low, high = (type1, type2) if type1.category < type2.category else (type2, type1)
+        if high.category == _COMPLEX and low is float64:
+            return complex128
+        return high
+    if type1.category == _FLOAT:
+        if _FLOAT_RANK[type1] == _FLOAT_RANK[type2]:
+            return float32  # float16 with bfloat16: neither holds the other
+        return type1 if _FLOAT_RANK[type1] > _FLOAT_RANK[type2] else type2
+    if type1.category == _COMPLEX:
+        return complex128
+    return _promote_integers(type1, type2)
+
+
+def _promote_integers(type1: DType, type2: DType) -> DType:
+    if uint8 in (type1, type2):
+        other = type1 if type2 is uint8 else type2
+        return int16 if other is int8 else other
+    return type1 if type1.itemsize > type2.itemsize else type2
+
+
+def combine(dimensioned: DType | None, zero_dim: DType | None, scalar: DType | None) -> DType:
+    """Combine the promoted dtypes of tensors with dimensions, of 0-d tensors and of Python numbers.
+
+    A lower-priority kind changes the result only when its category is higher, as in PyTorch's ``result_type``.
+    """
+    result = dimensioned
+    for candidate in (zero_dim, scalar):
+        if candidate is None:
+            continue
+        if result is None:
+            result = candidate
+        elif candidate.category > result.category:
+            result = _complex_of(result) if candidate.is_complex and result.is_floating_point else candidate
+    assert result is not None
+    return result
+
+
+class _Info:
+    """What a dtype can hold; the attributes of PyTorch's finfo and iinfo."""
+
+    def __init__(self, dtype: DType, info) -> None:
+        self.dtype = dtype.name
+        self.bits = dtype.itemsize * 8
+        self.min, self.max = info.min, info.max
+        if dtype.is_floating_point:
+            self.min, self.max, self.eps = builtins.float(info.min), builtins.float(info.max), builtins.float(info.eps)
+            self.tiny = self.smallest_normal = builtins.float(info.smallest_normal)
+            self.resolution = builtins.float(info.resolution)
+
+    def __repr__(self) -> str:
+        return f"info(dtype={self.dtype}, min={self.min}, max={self.max})"
+
+
+def finfo(dtype: DType | None = None) -> _Info:
+    """Return the limits of a floating-point dtype (the default one when none is given).
+
+    Raises:
+        DTypeError: the dtype is not floating point.
+    """
+    dtype = dtype or _default
+    if not dtype.is_floating_point:
+        raise DTypeError(f"finfo takes a floating-point dtype, got {dtype}; use dovetail.iinfo for integers")
+    if dtype is bfloat16:
+        import ml_dtypes
+
+        return _Info(dtype, ml_dtypes.finfo(dtype.numpy))
+    return _Info(dtype, np.finfo(dtype.numpy))
+
+
+def iinfo(dtype: DType) -> _Info:
+    """Return the limits of an integer dtype.
+
+    Raises:
+        DTypeError: the dtype is not an integer.
+    """
+    if dtype.category != _INTEGER:
+        raise DTypeError(f"iinfo takes an integer dtype, got {dtype}; use dovetail.finfo for floating point")
+    return _Info(dtype, np.iinfo(dtype.numpy))

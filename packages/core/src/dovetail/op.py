@@ -1,0 +1,272 @@
+"""How an op is defined: one reference kernel, one gradient rule per input, samples that test it, side by side.
+
+::
+
+    @op
+    def mul(xp, x, y):
+        return x * y
+
+    mul.vjp(x=lambda g, y: g * y,
+            y=lambda g, x: g * x)
+    mul.sample(lambda make: [Sample(make(3, 4), make(4))])
+
+A kernel's positional parameters are the inputs, tensors all (``*tensors`` takes a list of them, a default of None makes
+one optional); its keyword-only parameters are the options. A rule's parameter names say what is kept for it: ``g`` comes
+first, then any of ``out`` (or the names of an op's several results), an input, ``<input>_shape``, or an option.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from dovetail.device import Device
+
+#: Every op by name, in the order in which they were defined.
+OPS: dict[str, Op] = {}
+
+
+class Sample:
+    """One way to call an op in the conformance suite: arrays (or numbers, or None) and options."""
+
+    __slots__ = ("inputs", "options")
+
+    def __init__(self, *inputs: Any, **options: Any) -> None:
+        self.inputs = inputs
+        self.options = options
+
+    def __repr__(self) -> str:
+        shown = [str(getattr(value, "shape", value)) for value in self.inputs]
+        return f"Sample({', '.join(shown + [f'{name}={value!r}' for name, value in self.options.items()])})"
+
+
+class KernelTable(dict):
+    """The prepared kernel of one op for each device, found when a device is first used."""
+
+    __slots__ = ("op",)
+
+    def __init__(self, op: Op) -> None:
+        super().__init__()
+        self.op = op
+
+    def __missing__(self, device: Device) -> Callable[..., Any]:
+        from dovetail.kernels import prepared_kernel
+
+        kernel = self[device] = prepared_kernel(self.op, device)
+        return kernel
+
+
+class Op:
+    """The definition of one op; ``call`` is the function that users get.
+
+    Attributes:
+        name: the kernel's name, under which backends give faster kernels.
+        inputs: names of the tensor parameters; ``variadic`` when the last takes a list.
+        options: names and defaults of the other parameters.
+        outputs: names of the results; ``("out",)`` for an op with one.
+        rules: gradient rules by input name; ``joint_rule`` gives the gradients of all inputs at once instead.
+        undifferentiable: inputs that are meant to have no gradient.
+        promote: ``"same"`` brings inputs to one dtype, ``"float"`` to a floating-point one, ``"match"`` refuses
+            different ones, ``None`` leaves them alone.
+        view: the result shares the input's memory: ``True`` always, ``"maybe"`` when the backend could.
+        mutates: inputs that the kernel writes to (it returns their new arrays); such an op has no result.
+        sampler: gives the conformance samples.
+    """
+
+    MISSING = inspect.Parameter.empty  # the default of an option that a call must state
+
+    def __init__(self, kernel: Callable[..., Any], promote, view, mutates, outputs, no_grad_outputs) -> None:
+        self.name = kernel.__name__.rstrip("_")
+        self.kernel = kernel
+        self.promote = promote
+        self.view = view
+        self.mutates = tuple(mutates)
+        self.outputs = tuple(outputs)
+        self.no_grad_outputs = frozenset(no_grad_outputs)
+        self.inputs: tuple[str, ...] = ()
+        self.optional: frozenset[str] = frozenset()
+        self.options: dict[str, Any] = {}
+        self.required_options: tuple[str, ...] = ()
+        self.variadic = False
+        self._read_signature()
+        self.rules: dict[str, Callable[..., Any]] = {}
+        self.joint_rule: Callable[..., Any] | None = None
+        self.undifferentiable: set[str] = set()
+        self.sampler: Callable[..., Iterable[Sample]] | None = None
+        self.check: Callable[..., None] | None = None
+        self.kernels = KernelTable(self)
+        #: What each rule keeps and how it is called; see ``_compile``.
+        self.kept: tuple[str, ...] = ()
+        self.keeps_by_input: tuple[frozenset[str], ...] = tuple(frozenset() for _ in self.inputs)
+        self.evaluators: tuple[Callable[..., Any] | None, ...] = tuple(None for _ in self.inputs)
+        self.differentiable = False
+        self.call: Any = None
+
+    def _read_signature(self) -> None:
+        parameters = list(inspect.signature(self.kernel).parameters.values())
+        if not parameters or parameters[0].name != "xp":
+            raise TypeError(f"op {self.name!r}: a kernel's first parameter is 'xp', the array namespace")
+        inputs, optional, required = [], [], []
+        for parameter in parameters[1:]:
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+                if parameter.default is inspect.Parameter.empty:
+                    required.append(parameter.name)
+                self.options[parameter.name] = parameter.default
+            else:
+                inputs.append(parameter.name)
+                self.variadic |= parameter.kind is inspect.Parameter.VAR_POSITIONAL
+                if parameter.default is None:
+                    optional.append(parameter.name)
+        self.inputs, self.optional, self.required_options = tuple(inputs), frozenset(optional), tuple(required)
+
+    @property
+    def grad_name(self) -> str:
+        """The name that a result's ``grad_fn`` shows, such as ``AddBackward0``."""
+        return "".join(part.capitalize() for part in self.name.split("_")) + "Backward0"
+
+    # Gradient rules
+
+    def vjp(self, **rules: Callable[..., Any]) -> None:
+        """State the gradient rule of each named input: ``g`` and what it names in, the input's gradient out.
+
+        A rule takes and gives Tensors, so that gradients differentiate again; the engine undoes broadcasting.
+
+        Raises:
+            TypeError: a rule is for no input, or asks for something that the op does not have.
+        """
+        for name, rule in rules.items():
+            self._expect_input(name, "a rule")
+            self._wanted(name, rule)
+            self.rules[name] = rule
+        self._compile()
+
+    def vjp_all(self, rule: Callable[..., Any]) -> None:
+        """State one rule that gives a tuple of the gradients of all inputs, where they share most of the work."""
+        self._wanted("all inputs", rule)
+        self.joint_rule = rule
+        self._compile()
+
+    def vjp_of(self, composed: Callable[..., Any]) -> None:
+        """State that the gradient is that of ``composed``, which gives the same results by differentiable ops.
+
+        For backward ops with a fast kernel of their own: only second derivatives pay for the composition. Its
+        parameters are inputs and options of the op.
+        """
+        from dovetail.autograd import gradients_of_composition
+
+        names = list(inspect.signature(composed).parameters)
+
+        def rule(g: Any, *values: Any) -> tuple:
+            found = gradients_of_composition(composed, g, values)
+            return tuple(found[names.index(name)] if name in names else None for name in self.inputs)
+
+        parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ["g", *names]]
+        rule.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        self.vjp_all(rule)
+
+    def no_vjp(self, *names: str) -> None:
+        """State that no gradient is meant for these inputs."""
+        for name in names:
+            self._expect_input(name, "no_vjp")
+            self.undifferentiable.add(name)
+        self._compile()
+
+    def sample(self, sampler: Callable[..., Iterable[Sample]]) -> Callable[..., Iterable[Sample]]:
+        """State how conformance calls the op: a function of ``make`` (an array factory) giving Samples."""
+        self.sampler = sampler
+        return sampler
+
+    def checked_by(self, check: Callable[..., None]) -> Callable[..., None]:
+        """State a function that sees the tensors and options before the kernel and raises for what does not fit."""
+        self.check = check
+        return check
+
+    def _expect_input(self, name: str, what: str) -> None:
+        if name not in self.inputs:
+            raise TypeError(f"op {self.name!r}: {what} for {name!r}, but its inputs are {list(self.inputs)}")
+
+    def _wanted(self, name: str, rule: Callable[..., Any]) -> tuple[str, ...]:
+        """Return what a rule asks for besides ``g``."""
+        asked = list(inspect.signature(rule).parameters)
+        allowed = ["g", *self.outputs, *self.inputs, *(f"{name}_shape" for name in self.inputs), *self.options]
+        unknown = [word for word in asked if word not in allowed]
+        if unknown:
+            raise TypeError(f"op {self.name!r}: rule for {name!r} asks for {unknown}; it may ask for {sorted(allowed)}")
+        if not asked or asked[0] != "g":
+            raise TypeError(f"op {self.name!r}: the first parameter of the rule for {name!r} must be 'g', got {asked}")
+        return tuple(asked[1:])
+
+    def _compile(self) -> None:
+        """Work out once which values the rules keep, and wrap each rule to find its own among them."""
+        rules = {name: self.joint_rule or self.rules.get(name) for name in self.inputs}
+        wanted = {name: self._wanted(name, rule) if rule else () for name, rule in rules.items()}
+        self.kept = tuple(dict.fromkeys(word for words in wanted.values() for word in words))
+        self.keeps_by_input = tuple(frozenset(wanted[name]) for name in self.inputs)
+        self.evaluators = tuple(
+            _evaluator(rules[name], [self.kept.index(word) for word in wanted[name]]) for name in self.inputs
+        )
+        self.differentiable = any(self.evaluators)
+
+
+def _evaluator(rule: Callable[..., Any] | None, slots: list[int]) -> Callable[..., Any] | None:
+    """Return a function of the gradient and the kept values that calls the rule with those it asked for."""
+    if rule is None:
+        return None
+    if not slots:
+        return lambda g, saved: rule(g)
+    if len(slots) == 1:
+        (only,) = slots
+        return lambda g, saved: rule(g, saved[only])
+    return lambda g, saved: rule(g, *[saved[slot] for slot in slots])
+
+
+def op(
+    kernel: Callable[..., Any] | None = None,
+    *,
+    promote: str | None = "same",
+    view: bool | str = False,
+    mutates: Iterable[str] = (),
+    outputs: Iterable[str] = ("out",),
+    no_grad_outputs: Iterable[str] = (),
+) -> Any:
+    """Make an op of a reference kernel; returns the function that users call, with ``vjp``, ``no_vjp``, ``sample``.
+
+    Args:
+        kernel: ``kernel(xp, *inputs, **options)`` on arrays of the namespace ``xp``.
+        promote, view, mutates, outputs: see ``Op``.
+        no_grad_outputs: names of the results through which no gradient flows (indices).
+
+    Raises:
+        TypeError: the kernel's first parameter is not ``xp``.
+
+    Example::
+
+        >>> import dovetail
+        >>> from dovetail.op import op
+        >>> @op
+        ... def cube(xp, x):
+        ...     return x * x * x
+        >>> cube.vjp(x=lambda g, x: 3 * g * x * x)
+        >>> x = dovetail.tensor(2.0, requires_grad=True)
+        >>> cube(x).backward(); x.grad
+        tensor(12.)
+    """
+
+    def define(kernel: Callable[..., Any]) -> Any:
+        from dovetail.dispatch import make_call
+
+        definition = Op(kernel, promote, view, mutates, outputs, no_grad_outputs)
+        call: Any = make_call(definition)
+        call.__name__ = call.__qualname__ = definition.name
+        call.__module__ = kernel.__module__
+        call.__doc__ = kernel.__doc__
+        call.definition = definition
+        call.vjp, call.vjp_all, call.vjp_of = definition.vjp, definition.vjp_all, definition.vjp_of
+        call.no_vjp = definition.no_vjp
+        call.sample, call.checked_by = definition.sample, definition.checked_by
+        definition.call = call
+        OPS[definition.name] = definition
+        return call
+
+    return define if kernel is None else define(kernel)

@@ -1,0 +1,30 @@
+"""Every op, in families; ``dovetail.ops.<name>`` is the op itself, without PyTorch's overloads."""
+
+from typing import TYPE_CHECKING, Any
+
+from dovetail.op import OPS
+from dovetail.ops import (
+    activation,
+    compare,
+    conv,
+    elementwise,
+    index,
+    linalg,
+    loss,
+    norm,
+    optimizer,
+    pool,
+    random,
+    reduce,
+    shape,
+)
+
+FAMILIES = (
+    activation, compare, conv, elementwise, index, linalg, loss, norm, optimizer, pool, random, reduce, shape,
+)  # fmt: skip
+
+globals().update({name: definition.call for name, definition in OPS.items()})
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...

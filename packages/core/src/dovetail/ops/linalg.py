@@ -1,0 +1,121 @@
+"""Products of matrices."""
+
+from __future__ import annotations
+
+from dovetail.errors import DTypeError, ShapeError
+from dovetail.op import Sample, op
+
+
+@op(promote="match")
+def matmul(xp, x, y):
+    """Return the matrix product: of vectors, matrices, or batches of matrices, which broadcast."""
+    return xp.matmul(x, y)
+
+
+def _matmul_x(g, x_shape, y):
+    if y.ndim == 1:
+        return g * y if len(x_shape) == 1 else g.unsqueeze(-1) * y
+    if len(x_shape) == 1:
+        g = g.unsqueeze(-2)
+        out = matmul(g, y.transpose(-1, -2)).squeeze(-2)
+        return out if out.ndim == 1 else out.reshape(-1, out.shape[-1]).sum(0)
+    return matmul(g, y.transpose(-1, -2))
+
+
+def _matmul_y(g, x, y_shape):
+    if x.ndim == 1:
+        return g * x if len(y_shape) == 1 else x.unsqueeze(-1) * g.unsqueeze(-2)
+    if len(y_shape) == 1:
+        return (x * g.unsqueeze(-1)).reshape(-1, x.shape[-1]).sum(0)
+    return matmul(x.transpose(-1, -2), g)
+
+
+matmul.vjp(x=_matmul_x, y=_matmul_y)
+matmul.sample(
+    lambda make: [
+        Sample(make(3, 4), make(4, 2)),
+        Sample(make(4), make(4)),
+        Sample(make(3, 4), make(4)),
+        Sample(make(4), make(4, 2)),
+        Sample(make(2, 3, 4), make(2, 4, 2)),
+        Sample(make(2, 1, 3, 4), make(5, 4, 2)),
+        Sample(make(2, 3, 4), make(4)),
+        Sample(make(4), make(2, 4, 3)),
+    ]
+)
+
+
+@matmul.checked_by
+def _matmul_sizes(x, y):
+    a, b = x._array.shape, y._array.shape
+    if not a or not b:
+        raise ShapeError(f"matmul: both tensors need at least 1 dimension, got {tuple(a)} and {tuple(b)}; use *")
+    if a[-1] != b[-2 if len(b) > 1 else 0]:
+        raise ShapeError(
+            f"matmul: sizes {tuple(a)} and {tuple(b)} cannot be multiplied: the last dimension of the first is {a[-1]}, "
+            f"the {'second to last' if len(b) > 1 else 'only'} dimension of the second is {b[-2 if len(b) > 1 else 0]}; "
+            "they must be equal"
+        )
+
+
+@op(promote="match")
+def linear(xp, x, weight, bias=None):
+    """Return ``x @ weight.T + bias``: x (..., in), weight (out, in), bias (out) gives (..., out)."""
+    out = xp.matmul(x, xp.permute_dims(weight, (1, 0)) if weight.ndim == 2 else weight)
+    return out if bias is None else out + bias
+
+
+def _rows(x):
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+
+
+def _linear_weight(g, x, weight_shape):
+    if len(weight_shape) == 1:
+        return (x * g.unsqueeze(-1)).reshape(-1, x.shape[-1]).sum(0)
+    return matmul(_rows(g).transpose(0, 1), _rows(x))
+
+
+linear.vjp(
+    x=lambda g, weight: matmul(g, weight) if weight.ndim == 2 else g.unsqueeze(-1) * weight,
+    weight=_linear_weight,
+    bias=lambda g, weight_shape: _rows(g).sum(0) if len(weight_shape) == 2 else g.sum(),
+)
+linear.sample(
+    lambda make: [
+        Sample(make(3, 4), make(2, 4), make(2)),
+        Sample(make(2, 3, 4), make(5, 4), make(5)),
+        Sample(make(3, 4), make(2, 4), None),
+        Sample(make(4), make(2, 4), make(2)),
+    ]
+)
+
+
+@linear.checked_by
+def _linear_sizes(x, weight, bias):
+    given, wanted = x._array.shape, weight._array.shape
+    if not given or given[-1] != wanted[-1]:
+        raise ShapeError(
+            f"linear: the input has sizes {tuple(given)}, but the weight {tuple(wanted)} takes a last dimension of "
+            f"{wanted[-1]}; reshape the input (.flatten(1)?), or make the layer with in_features={(given or (0,))[-1]}"
+        )
+    if bias is not None and tuple(bias._array.shape) not in ((wanted[0],), ()):
+        raise ShapeError(f"linear: the bias has sizes {tuple(bias.shape)}, but the weight gives {wanted[0]} features")
+
+
+@op(promote="match")
+def outer(xp, x, y):
+    """Return the products of each element of ``x`` with each of ``y``."""
+    return x[:, None] * y[None, :]
+
+
+outer.vjp(x=lambda g, y: matmul(g, y), y=lambda g, x: matmul(x, g))
+outer.sample(lambda make: [Sample(make(3), make(4))])
+
+
+def expect_matrices(name: str, x, y, ndim: int) -> None:
+    """Raise unless both have ``ndim`` dimensions; for the calls that, unlike matmul, take only these."""
+    for tensor in (x, y):
+        if tensor.ndim != ndim:
+            raise ShapeError(f"{name}: takes tensors of {ndim} dimensions, got sizes {tuple(tensor.shape)}")
+    if x.dtype is not y.dtype:
+        raise DTypeError(f"{name}: inputs must have one dtype, got {x.dtype} and {y.dtype}")

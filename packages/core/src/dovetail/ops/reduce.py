@@ -1,0 +1,245 @@
+"""Ops that reduce dimensions: sums, extremes, statistics; and sums that run along one."""
+
+from __future__ import annotations
+
+import math
+
+from dovetail.errors import DTypeError
+from dovetail.op import Sample, op
+from dovetail.ops.elementwise import exp, where
+
+
+def widen(g, shape, dim, keepdim):
+    """Return ``g``, the gradient of a reduction over ``dim``, at each element that was reduced."""
+    if not keepdim:
+        for axis in axes_of(dim, len(shape)):
+            g = g.unsqueeze(axis)
+    return g.expand(shape)
+
+
+def axes_of(dim, ndim: int) -> list[int]:
+    """Return ``dim`` (None, an integer or several) as ascending axes of 0 or more."""
+    if dim is None or dim == () or dim == []:
+        return list(range(ndim))
+    dims = dim if isinstance(dim, (tuple, list)) else (dim,)
+    return sorted(axis + ndim if axis < 0 else axis for axis in dims)
+
+
+def _axis(dim):
+    """Return ``dim`` as the array standard's ``axis``."""
+    if dim is None or (isinstance(dim, (tuple, list)) and not dim):
+        return None
+    return tuple(dim) if isinstance(dim, list) else dim
+
+
+def _reductions(make):
+    return [
+        Sample(make(3, 4)),
+        Sample(make(3, 4), dim=1),
+        Sample(make(2, 3, 4), dim=(0, -1), keepdim=True),
+        Sample(make(2, 3), dim=0, keepdim=True),
+    ]
+
+
+@op
+def sum(xp, x, *, dim=None, keepdim=False, dtype=None):
+    """Return the sum over ``dim`` (all by default); of integers and booleans as int64."""
+    return xp.sum(x, axis=_axis(dim), keepdims=keepdim, dtype=dtype)
+
+
+sum.vjp(x=lambda g, x_shape, dim, keepdim: widen(g, x_shape, dim, keepdim))
+sum.sample(_reductions)
+
+
+@op
+def mean(xp, x, *, dim=None, keepdim=False, dtype=None):
+    """Return the mean over ``dim`` (all by default).
+
+    Raises:
+        DTypeError: integers, whose mean would not be one.
+    """
+    if dtype is not None:
+        x = xp.astype(x, dtype)
+    return xp.mean(x, axis=_axis(dim), keepdims=keepdim)
+
+
+def _reduced_count(shape, dim) -> int:
+    return math.prod(shape[axis] for axis in axes_of(dim, len(shape)))
+
+
+mean.vjp(
+    x=lambda g, x_shape, dim, keepdim: widen(g / (_reduced_count(x_shape, dim) or 1), x_shape, dim, keepdim)
+)
+mean.sample(_reductions)
+
+
+@mean.checked_by
+def _mean_of_floats(x, dim, keepdim, dtype):
+    if not (dtype or x.dtype).is_differentiable:
+        raise DTypeError(f"mean: takes floating point or complex, got {x.dtype}; convert with .float() or give dtype=")
+
+
+@op
+def prod(xp, x, *, dim=None, keepdim=False, dtype=None):
+    """Return the product over ``dim`` (all by default); of integers and booleans as int64."""
+    return xp.prod(x, axis=_axis(dim), keepdims=keepdim, dtype=dtype)
+
+
+def _prod_x(g, x, out, dim, keepdim):
+    wide = widen(out, x.shape, dim, keepdim)
+    g = widen(g, x.shape, dim, keepdim)
+    if not bool((x == 0).any()):
+        return g * wide / x
+    # without dividing by zero: the product of the others, from the left and from the right
+    axis = axes_of(dim, x.ndim)
+    flat = x.permute([a for a in range(x.ndim) if a not in axis] + axis)
+    rows = flat.reshape([*flat.shape[: x.ndim - len(axis)], -1])
+    ones = rows.narrow(-1, 0, 1) * 0 + 1
+    size = rows.shape[-1]
+    from dovetail.ops.shape import cat
+
+    left = cat((ones, rows.narrow(-1, 0, size - 1).cumprod(-1)), dim=-1)
+    right = cat((ones, rows.flip(-1).narrow(-1, 0, size - 1).cumprod(-1)), dim=-1).flip(-1)
+    others = (left * right).reshape(flat.shape)
+    order = [a for a in range(x.ndim) if a not in axis] + axis
+    return g * others.permute([order.index(a) for a in range(x.ndim)])
+
+
+prod.vjp(x=_prod_x)
+prod.sample(
+    lambda make: [
+        Sample(make(3, 4)),
+        Sample(make(3, 4), dim=1),
+        Sample(make(2, 3), dim=0, keepdim=True),
+    ]
+)
+
+
+@op
+def amax(xp, x, *, dim=None, keepdim=False):
+    """Return the largest element over ``dim``; equal ones share the gradient."""
+    return xp.max(x, axis=_axis(dim), keepdims=keepdim)
+
+
+@op
+def amin(xp, x, *, dim=None, keepdim=False):
+    """Return the smallest element over ``dim``; equal ones share the gradient."""
+    return xp.min(x, axis=_axis(dim), keepdims=keepdim)
+
+
+def _extreme_x(g, x, out, dim, keepdim):
+    chosen = x == widen(out, x.shape, dim, keepdim)
+    count = chosen.sum(tuple(axes_of(dim, x.ndim)), keepdim=True)
+    return where(chosen, widen(g, x.shape, dim, keepdim) / count, 0.0)
+
+
+for _extreme in (amax, amin):
+    _extreme.vjp(x=_extreme_x)
+    _extreme.sample(_reductions)
+
+
+@op
+def argmax(xp, x, *, dim=None, keepdim=False):
+    """Return the index of the largest element along ``dim``, or in the flattened tensor."""
+    return xp.argmax(x, axis=dim, keepdims=keepdim)
+
+
+@op
+def argmin(xp, x, *, dim=None, keepdim=False):
+    """Return the index of the smallest element along ``dim``, or in the flattened tensor."""
+    return xp.argmin(x, axis=dim, keepdims=keepdim)
+
+
+for _arg in (argmax, argmin):
+    _arg.no_vjp("x")
+    _arg.sample(lambda make: [Sample(make(3, 4)), Sample(make(3, 4), dim=1, keepdim=True)])
+
+
+@op
+def all(xp, x, *, dim=None, keepdim=False):
+    """Return whether every element along ``dim`` is true."""
+    return xp.all(x, axis=_axis(dim), keepdims=keepdim)
+
+
+@op
+def any(xp, x, *, dim=None, keepdim=False):
+    """Return whether some element along ``dim`` is true."""
+    return xp.any(x, axis=_axis(dim), keepdims=keepdim)
+
+
+for _truth in (all, any):
+    _truth.no_vjp("x")
+    _truth.sample(lambda make: [Sample(make.booleans(3, 4)), Sample(make.booleans(3, 4), dim=1, keepdim=True)])
+
+
+@op
+def var(xp, x, *, dim=None, correction=1, keepdim=False):
+    """Return the variance over ``dim``, with ``correction`` subtracted from the count."""
+    return xp.var(x, axis=_axis(dim), correction=correction, keepdims=keepdim)
+
+
+def _var_x(g, x, dim, correction, keepdim):
+    count = _reduced_count(x.shape, dim) - correction
+    return widen(g * (2.0 / count if count else math.nan), x.shape, dim, keepdim) * (
+        x - x.mean(tuple(axes_of(dim, x.ndim)), keepdim=True)
+    )
+
+
+var.vjp(x=_var_x)
+var.sample(lambda make: [*_reductions(make), Sample(make(3, 4), dim=0, correction=0)])
+
+
+@op
+def logsumexp(xp, x, *, dim, keepdim=False):
+    """Return the logarithm of the sum of exponentials over ``dim``, computed without overflow."""
+    axis = _axis(dim)
+    top = xp.max(x, axis=axis, keepdims=True)
+    top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
+    total = xp.log(xp.sum(xp.exp(x - top), axis=axis, keepdims=True)) + top
+    return total if keepdim else xp.squeeze(total, axis=tuple(axes_of(dim, x.ndim)))
+
+
+logsumexp.vjp(
+    x=lambda g, x, out, dim, keepdim: (
+        widen(g, x.shape, dim, keepdim) * exp(x - widen(out, x.shape, dim, keepdim))
+    )
+)
+logsumexp.sample(lambda make: [Sample(make(3, 4), dim=1), Sample(make(2, 3), dim=(0, 1), keepdim=True)])
+
+
+@op
+def cumsum(xp, x, *, dim, dtype=None):
+    """Return the running sum along ``dim``."""
+    return xp.cumulative_sum(x, axis=dim, dtype=dtype)
+
+
+cumsum.vjp(x=lambda g, dim: g.flip(dim).cumsum(dim).flip(dim))
+cumsum.sample(lambda make: [Sample(make(3, 4), dim=1), Sample(make(3), dim=0)])
+
+
+@op
+def cumprod(xp, x, *, dim):
+    """Return the running product along ``dim``."""
+    return xp.cumulative_prod(x, axis=dim)
+
+
+def _cumprod_x(g, x, out, dim):
+    if bool((x == 0).any()):
+        # d out[j] / d x[i] is the product of the others up to j; each is taken apart, without dividing by zero
+        from dovetail.ops.shape import stack
+
+        parts = []
+        for position in range(x.shape[dim]):
+            ones = x.narrow(dim, position, 1) * 0 + 1
+            before, after = x.narrow(dim, 0, position), x.narrow(dim, position + 1, x.shape[dim] - position - 1)
+            from dovetail.ops.shape import cat
+
+            others = cat((before, ones, after), dim=dim).cumprod(dim)
+            size = x.shape[dim] - position
+            parts.append((others.narrow(dim, position, size) * g.narrow(dim, position, size)).sum(dim))
+        return stack(parts, dim=dim)
+    return (g * out).flip(dim).cumsum(dim).flip(dim) / x
+
+
+cumprod.vjp(x=_cumprod_x)
+cumprod.sample(lambda make: [Sample(make(3, 4), dim=1), Sample(make(3), dim=0)])
