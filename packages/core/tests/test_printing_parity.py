@@ -55,7 +55,9 @@ def test_every_shape_prints_alike(numbers, name):
     rng = np.random.default_rng(0)
     for shape in SHAPES:
         array = NUMBERS[numbers](rng, shape)
-        ours, theirs = both(array + 1j * np.flip(array) if name == "complex64" else array, name)
+        if name == "complex64":
+            array = np.stack([array, np.flip(array)], axis=-1).view(complex)[..., 0]
+        ours, theirs = both(array, name)
         assert text(ours) == text(theirs)
 
 

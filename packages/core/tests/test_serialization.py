@@ -13,7 +13,8 @@ import safetensors
 import safetensors.numpy
 
 import dovetail
-from dovetail import LoadError, SaveError, load, save
+from dovetail import load, save
+from dovetail.errors import DeviceError, LoadError, SaveError
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_device_and_map_location_mean_the_same(path):
     assert load(path, "cpu").device == load(path, map_location=dovetail.device("cpu")).device == dovetail.device("cpu")
     with pytest.raises(TypeError, match="load takes device or map_location, which mean the same; got both"):
         load(path, "cpu", map_location="cpu")
-    with pytest.raises(dovetail.DeviceError, match="nowhere"):
+    with pytest.raises(DeviceError, match="nowhere"):
         load(path, "nowhere")
 
 

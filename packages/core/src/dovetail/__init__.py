@@ -47,6 +47,7 @@ from dovetail.dtypes import (
 from dovetail.modes import Mode
 from dovetail.op import Sample, op
 from dovetail.plugins import hookimpl, hookspec
+from dovetail.printing import set_printoptions
 from dovetail.random import (
     Generator,
     default_generator,
