@@ -54,9 +54,9 @@ def test_parts_load_nothing_heavy():
             assert not heavy, f"import {package.import_name} loads {heavy}"
 
 
-@pytest.mark.parametrize("work", ["", "(dovetail.tensor([1.0]) + 1).numpy()", "dovetail.zeros(2, device='cpu')"])
+@pytest.mark.parametrize("work", ["", "dovetail.zeros(2, device='cpu').numpy()"])
 def test_no_entry_point_is_looked_for(work):
-    """Neither the import nor work on the built-in backend reads the metadata of installed distributions."""
+    """The import reads no metadata of installed distributions; the first op does, since a plug-in may serve it."""
     code = f"""
 import importlib.metadata
 def refuse(*arguments, **options):
