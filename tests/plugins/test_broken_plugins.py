@@ -284,7 +284,8 @@ def test_failed_look_up_tells_what_to_install(folder):
     )
     assert out == (
         "no backend 'acme'; there are 'cpu', 'good'; dovetail-acme 0.3 did not load: "
-        "ModuleNotFoundError: No module named 'acme_arrays'; try: pip install acme-arrays\n"
+        "ModuleNotFoundError: No module named 'acme_arrays'; try: pip install acme-arrays; "
+        f"{len(PLUGINS) - 2} plug-ins are left out by DOVETAIL_PLUGINS='good,acme'\n"
     )
 
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import pytest
 
+import dovetail
 from dovetail import plugins, report
 from dovetail.backends.base import Backend
 from dovetail.cli import BUILT_IN, Command, main
@@ -58,6 +59,7 @@ def test_doctor_reports_versions_backends_and_plugins(capsys):
     out = capsys.readouterr().out
     assert re.search(rf"^  python +{sys.version_info.major}\.{sys.version_info.minor}", out, re.M)
     assert re.search(r"^  numpy +\d", out, re.M)
+    assert re.search(rf"^  dovetail-core +{re.escape(dovetail.__version__)}$", out, re.M)
     assert re.search(r"^  cpu +usable +1 device$", out, re.M)
     assert re.search(r"^  loopback +not usable +no loop here; try: pip install loops$", out, re.M)
     assert re.search(r"^  loops +\(this process\) +Plugin +loaded +register_backends$", out, re.M)
@@ -90,8 +92,6 @@ def test_doctor_tells_of_limits_that_name_nothing(capsys, monkeypatch):
 
 
 def test_doctor_tells_of_a_part_that_does_not_import(capsys, monkeypatch, tmp_path):
-    import dovetail
-
     part = tmp_path / "robots"
     part.mkdir()
     (part / "__init__.py").write_text("raise RuntimeError('rusty')")
@@ -135,8 +135,6 @@ def test_plugins_says_when_there_are_none(capsys, monkeypatch):
 
 
 def test_kernels_says_who_serves_which_op(capsys):
-    import dovetail.ops  # noqa: F401 - the ops register themselves
-
     plugins.register(with_hook("dovetail_register_backends", [Loopback()]), "loops")
     plugins.register(with_hook("dovetail_register_kernels", [("loopback", {"exp": lambda xp, x: xp.exp(x)})]), "jit")
     assert main(["kernels", "loopback"]) == 0

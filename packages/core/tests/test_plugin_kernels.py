@@ -65,7 +65,7 @@ def test_kernel_for_no_op():
 def test_two_kernels_for_one_op():
     plugins.register(Giver(("cpu", {"exp": lambda xp, x: xp.full_like(x, 7.0)})), "jit")
     plugins.register(Giver(("cpu", {"exp": lambda xp, x: xp.full_like(x, 8.0)})), "tij")
-    assert problems("jit") == ["kernel for 'exp' on 'cpu' is given twice; plug-in 'tij' serves"]
+    assert problems("jit") == ["kernel for 'exp' on 'cpu' is given twice; also by plug-in 'tij', which serves"]
     assert dovetail.tensor([0.0]).exp().tolist() == [8.0]
 
 

@@ -114,7 +114,8 @@ def gpus(monkeypatch):
 
 @pytest.fixture
 def device(gpus):
-    """Return the name of a device whose backend runs on the stand-in."""
+    """Return the name of a device whose backend runs on the stand-in, with one GPU: NumPy's arrays name no other."""
+    gpus.count = 1
     backend = CudaBackend()
     backend.name = "standin"
     holder = Plugin(backend)

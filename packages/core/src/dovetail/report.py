@@ -8,6 +8,8 @@ import platform
 import sys
 from collections.abc import Iterable, Sequence
 
+import numpy
+
 import dovetail
 from dovetail import cli, kernels, plugins
 from dovetail.backends import registry
@@ -103,9 +105,9 @@ def version_lines() -> list[str]:
     rows = [
         ("python", f"{platform.python_version()} ({sys.executable})"),
         ("platform", platform.platform()),
-        ("numpy", importlib.metadata.version("numpy")),
+        ("numpy", numpy.__version__),
     ]
-    ours: dict[str, str] = {}
+    ours = {"dovetail-core": dovetail.__version__}
     plugged = {record.distribution for record in plugins.records()}
     for distribution in importlib.metadata.distributions():
         name = distribution.metadata["Name"] or ""

@@ -171,7 +171,7 @@ def get_device_name(device: int | str | Device | None = None) -> str:
     Raises:
         DeviceError: CUDA cannot be used here, or there is no such GPU.
     """
-    return _backend.xp.cuda.runtime.getDeviceProperties(_index(device))["name"].decode()
+    return _properties(device)["name"].decode()
 
 
 def get_device_capability(device: int | str | Device | None = None) -> tuple[int, int]:
@@ -180,7 +180,7 @@ def get_device_capability(device: int | str | Device | None = None) -> tuple[int
     Raises:
         DeviceError: CUDA cannot be used here, or there is no such GPU.
     """
-    properties = _backend.xp.cuda.runtime.getDeviceProperties(_index(device))
+    properties = _properties(device)
     return properties["major"], properties["minor"]
 
 
@@ -198,6 +198,11 @@ def manual_seed_all(seed: int) -> None:
     for index in range(device_count()):
         with _backend.use(index):
             _seed(seed)
+
+
+def _properties(device: int | str | Device | None) -> dict[str, Any]:
+    index = _index(device)
+    return _backend.xp.cuda.runtime.getDeviceProperties(index)
 
 
 def _seed(seed: int) -> None:

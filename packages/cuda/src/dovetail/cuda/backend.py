@@ -11,6 +11,7 @@ import numpy as np
 from dovetail.backends.base import Backend
 from dovetail.cuda.availability import explain_missing
 from dovetail.cuda.kernels import KERNELS
+from dovetail.dtypes import from_numpy
 
 
 class CudaBackend(Backend):
@@ -66,7 +67,12 @@ class CudaBackend(Backend):
             return self.xp.get_default_memory_pool().used_bytes()
 
     def from_numpy(self, array: np.ndarray, index: int = 0) -> Any:
-        """Return a copy of a NumPy array on GPU ``index``; the array may be changed as soon as this returns."""
+        """Return a copy of a NumPy array on GPU ``index``; the array may be changed as soon as this returns.
+
+        Raises:
+            DTypeError: CuPy does not have the dtype in full.
+        """
+        self.native_dtype(from_numpy(array.dtype))
         with self.use(index):
             return self.xp.array(array, copy=True, order="C", blocking=True)
 
