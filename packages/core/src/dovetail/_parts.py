@@ -17,7 +17,9 @@ class _Missing:
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> None:
         parent, _, part = name.rpartition(".")
-        if parent == "dovetail" and part.isidentifier() and not part.startswith("_"):
+        # a tool that asks every finder about a file of its own gives another path
+        importing = path is getattr(sys.modules.get("dovetail"), "__path__", None)
+        if importing and parent == "dovetail" and part.isidentifier() and not part.startswith("_"):
             raise MissingPackageError(
                 f"No module named {name!r}; if it is a part of Dovetail, install it: pip install dovetail-{part}",
                 name=name,

@@ -10,7 +10,7 @@ from typing import Any
 
 from dovetail import modes
 from dovetail.align import CATEGORY, align, explain
-from dovetail.autograd import LEAF, Node, Output, keep
+from dovetail.autograd.graph import LEAF, Node, Output, keep
 from dovetail.errors import GradError
 from dovetail.modes import state, through_modes
 from dovetail.op import Op
@@ -18,6 +18,7 @@ from dovetail.tensor import Tensor
 from dovetail.views import Shared, mark_view
 
 active_modes = modes.active
+new = Tensor.__new__
 INTEGER, FLOATING = 1, 2  # DType.category; complex is above floating point
 
 
@@ -49,10 +50,13 @@ def _unary(op: Op) -> Any:
             result = kernels[device](a)
         except Exception as error:
             raise explain(op, (x,), {}, error) from error
+        out = new(Tensor)  # what Tensor(result, device) does, without the call
+        out._array = result
+        out._device = device
+        out._node = out._alias = out.grad = None
         node_x = x._node
         if node_x is None or not state.grad or not op.differentiable:
-            return Tensor(result, device)
-        out = Tensor(result, device)
+            return out
         node = out._node = Node(op, (x if node_x is LEAF else node_x,))
         if op.kept:
             keep(node, (x,), {}, (out,))
@@ -88,7 +92,10 @@ def _binary(op: Op) -> Any:
             result = kernels[device](a, b)
         except Exception as error:
             raise explain(op, (x, y), {}, error) from error
-        out = Tensor(result, device)
+        out = new(Tensor)
+        out._array = result
+        out._device = device
+        out._node = out._alias = out.grad = None
         node_x = None if a is x else x._node
         node_y = None if b is y else y._node
         if (node_x is None and node_y is None) or not state.grad or not op.differentiable:

@@ -101,6 +101,9 @@ class Op:
         self.keeps_by_input: tuple[frozenset[str], ...] = tuple(frozenset() for _ in self.inputs)
         self.evaluators: tuple[Callable[..., Any] | None, ...] = tuple(None for _ in self.inputs)
         self.differentiable = False
+        self.joint = self.variadic
+        self.keeps_outputs = False
+        self.plans: dict[tuple, tuple] = {}  # what a node saves, by which inputs need a gradient
         self.call: Any = None
 
     def _read_signature(self) -> None:
@@ -207,6 +210,9 @@ class Op:
             _evaluator(rules[name], [self.kept.index(word) for word in wanted[name]]) for name in self.inputs
         )
         self.differentiable = any(self.evaluators)
+        self.joint = self.variadic or self.joint_rule is not None
+        self.keeps_outputs = any(name in self.outputs for name in self.kept)
+        self.plans.clear()
 
 
 def _evaluator(rule: Callable[..., Any] | None, slots: list[int]) -> Callable[..., Any] | None:

@@ -5,13 +5,14 @@ Methods that are ops, and the operators, are attached by ``methods.py``; here is
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dovetail import device as devices
 from dovetail import dtypes
-from dovetail.autograd import LEAF, Output, next_version
+from dovetail.autograd.graph import LEAF, Output
 from dovetail.device import Device
 from dovetail.dtypes import DType
 from dovetail.errors import DeviceError, DTypeError, GradError
@@ -61,7 +62,7 @@ class Tensor:
         tensor([1., 2.])
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_alias", "_array", "_device", "_node", "grad")
+    __slots__ = ("__weakref__", "_alias", "_array", "_device", "_node", "grad")
 
     #: NumPy leaves mixed operations to the tensor.
     __array_priority__ = 1000
@@ -203,7 +204,7 @@ class Tensor:
 
     @property
     def _version(self) -> int:
-        return next_version(self)
+        return 0 if self._alias is None else self._alias.version
 
     @property
     def _base(self) -> Tensor | None:
@@ -328,26 +329,34 @@ class Tensor:
             raise GradError("only leaf tensors can be deep-copied; copy tensor.detach(), or tensor.clone()")
         if id(self) in memo:
             return memo[id(self)]
-        out = type(self)._plain(self._device.backend.xp.asarray(self._array, copy=True), self._device)
-        out.__class__ = self.__class__
-        out._node = self._node
+        out = _remade(type(self), self._device.backend.xp.asarray(self._array, copy=True), self._device, self._node)
         memo[id(self)] = out
         out.grad = None if self.grad is None else self.grad.__deepcopy__(memo)
-        out.__dict__.update(self.__dict__)
+        for name, value in getattr(self, "__dict__", {}).items():
+            setattr(out, name, copy.deepcopy(value, memo))
         return out
 
     def __reduce__(self) -> Any:
         if not self.is_leaf:
             raise GradError("only leaf tensors can be pickled; pickle tensor.detach()")
-        return (_unpickle, (type(self), self.numpy(force=True), str(self._device), self.requires_grad, self.__dict__))
+        attributes = dict(getattr(self, "__dict__", {}))
+        return (_unpickle, (type(self), self.numpy(force=True), str(self._device), self.requires_grad, attributes))
 
 
 def _unpickle(kind: type, array: np.ndarray, device: str, requires_grad: bool, attributes: dict[str, Any]) -> Tensor:
     placed = devices.resolve(device)
-    out = Tensor(placed.backend.from_numpy(array, placed.index or 0), placed)
-    out.__class__ = kind
-    out._node = LEAF if requires_grad else None
-    out.__dict__.update(attributes)
+    array = placed.backend.from_numpy(array, placed.index or 0)
+    out = _remade(kind, array, placed, LEAF if requires_grad else None)
+    for name, value in attributes.items():
+        setattr(out, name, value)
+    return out
+
+
+def _remade(kind: type, array: Any, device: Device, node: Any) -> Any:
+    """Return a tensor of a subclass, without calling the subclass."""
+    out = kind.__new__(kind)
+    Tensor.__init__(out, array, device)
+    out._node = node
     return out
 
 

@@ -1,0 +1,206 @@
+"""Gradients: ``backward`` and ``grad``, over the tape (``graph``), the walk (``engine``) and ``no_grad``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dovetail.autograd.engine import leading_to, walk
+from dovetail.autograd.grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from dovetail.autograd.graph import LEAF, Output
+from dovetail.errors import GradError
+from dovetail.modes import state
+
+__all__ = [
+    "backward", "enable_grad", "grad", "inference_mode", "is_grad_enabled", "no_grad", "set_grad_enabled",
+]  # fmt: skip
+
+
+def _roots(tensors: Sequence[Any], grads: Sequence[Any], what: str) -> list[tuple[Any, Any]]:
+    """Pair each tensor's edge with its starting gradient, ones for a single element."""
+    from dovetail.creation import ones_like
+
+    if len(tensors) != len(grads):
+        raise GradError(f"{what}: got {len(tensors)} tensors and {len(grads)} gradients; give one for each")
+    roots = []
+    for tensor, grad in zip(tensors, grads, strict=True):
+        if tensor._node is None:
+            raise GradError(
+                f"{what}: a {tensor.dtype} tensor of sizes {tuple(tensor.shape)} does not require grad and does not "
+                "have a grad_fn; was it made under no_grad, detached, or computed from tensors without requires_grad?"
+            )
+        if grad is None:
+            if tensor.numel() != 1:
+                raise GradError(
+                    f"{what}: grad can be implicitly created only for scalar outputs, and this one has sizes "
+                    f"{tuple(tensor.shape)}; reduce it by .sum() or .mean(), or give gradient="
+                )
+            grad = ones_like(tensor)
+        elif tuple(grad.shape) != tuple(tensor.shape):
+            raise GradError(
+                f"{what}: the gradient has sizes {tuple(grad.shape)}, the tensor {tuple(tensor.shape)}; they must agree"
+            )
+        roots.append((tensor if tensor._node is LEAF else tensor._node, grad))
+    return roots
+
+
+def _accumulate(leaf: Any, grad: Any, fresh: bool) -> None:
+    """Add a gradient to a leaf's ``grad``; the first one is kept as it is where nobody else can hold its memory."""
+    if leaf.grad is None:
+        leaf.grad = grad if fresh and grad._device.backend.is_owner(grad._array) else grad.clone()
+    elif state.grad:
+        leaf.grad = leaf.grad + grad
+    else:
+        leaf.grad.add_(grad)
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Add the gradients of ``tensors`` to the ``grad`` of the leaves that they were computed from.
+
+    Args:
+        tensors: a tensor or a sequence of them.
+        grad_tensors: the gradient of each, of its shape; may be None for tensors of one element.
+        retain_graph: keep what the ops saved, for another pass; by default as ``create_graph``.
+        create_graph: record the pass itself, so that gradients can be differentiated.
+        inputs: the only tensors whose ``grad`` to add to; all leaves by default.
+
+    Raises:
+        GradError: nothing to go back through, saved values freed or written to, or a gradient of the wrong shape.
+
+    Example::
+
+        >>> import dovetail
+        >>> x = dovetail.tensor([1.0, 2.0], requires_grad=True)
+        >>> dovetail.autograd.backward((x * x).sum())
+        >>> x.grad
+        tensor([2., 4.])
+    """
+    tensors = _as_tuple(tensors)
+    grads = (None,) * len(tensors) if grad_tensors is None else _as_tuple(grad_tensors)
+    retain = create_graph if retain_graph is None else retain_graph
+    with set_grad_enabled(create_graph):
+        if inputs is None:
+            walk(_roots(tensors, grads, "backward"), retain, create_graph, _accumulate, {})
+            return
+        inputs = _as_tuple(inputs)
+        found = _gradients_of(inputs, _roots(tensors, grads, "backward"), retain, create_graph)
+        for tensor, grad in zip(inputs, found, strict=True):
+            if grad is not None:
+                _accumulate(tensor, grad, False)
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> tuple:
+    """Return the gradients of ``outputs`` with respect to ``inputs``, as a tuple; no ``grad`` is changed.
+
+    Args:
+        outputs, inputs: a tensor or a sequence of them.
+        grad_outputs: the gradient of each output; may be None for outputs of one element.
+        retain_graph, create_graph: as for ``backward``.
+        allow_unused: give None for an input that no output was computed from, instead of an error.
+        materialize_grads: give zeros for such an input.
+
+    Raises:
+        GradError: an input was not used, or does not need a gradient; and what ``backward`` raises.
+
+    Example::
+
+        >>> import dovetail
+        >>> x = dovetail.tensor(3.0, requires_grad=True)
+        >>> dovetail.autograd.grad(x ** 3, x)
+        (tensor(27.),)
+    """
+    outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
+    grads = (None,) * len(outputs) if grad_outputs is None else _as_tuple(grad_outputs)
+    for position, tensor in enumerate(inputs):
+        if tensor._node is None:
+            raise GradError(f"grad: input {position} does not require grad; call .requires_grad_() before using it")
+    with set_grad_enabled(create_graph):
+        retain = create_graph if retain_graph is None else retain_graph
+        found = _gradients_of(inputs, _roots(outputs, grads, "grad"), retain, create_graph)
+    if materialize_grads:
+        from dovetail.creation import zeros_like
+
+        return tuple(zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True))
+    if not allow_unused and any(g is None for g in found):
+        unused = [position for position, g in enumerate(found) if g is None]
+        raise GradError(f"grad: no output was computed from inputs {unused}; say allow_unused=True to get None for them")
+    return tuple(found)
+
+
+def _gradients_of(inputs: tuple, roots: list, retain: bool, create: bool) -> list:
+    """Walk, and return the gradient of each input, leaf or not, or None."""
+    found: list[Any] = [None] * len(inputs)
+    leaves: dict[int, list[int]] = {}
+    watched: dict[tuple[int, int], Callable[[Any], None]] = {}
+
+    def receiver(positions: list[int]) -> Callable[[Any], None]:
+        def tell(grad: Any) -> None:
+            for position in positions:
+                found[position] = grad if found[position] is None else found[position] + grad
+
+        return tell
+
+    places: dict[tuple[int, int], list[int]] = {}
+    for position, tensor in enumerate(inputs):
+        node = tensor._node
+        if node is LEAF:
+            leaves.setdefault(id(tensor), []).append(position)
+        else:
+            key = (node.node.sequence, node.index) if type(node) is Output else (node.sequence, 0)
+            places.setdefault(key, []).append(position)
+    for key, positions in places.items():
+        watched[key] = receiver(positions)
+
+    def receive(leaf: Any, grad: Any, fresh: bool) -> None:
+        if id(leaf) in leaves:
+            receiver(leaves[id(leaf)])(grad)
+
+    walk(roots, retain, create, receive, watched, leading_to(roots, set(leaves), {key[0] for key in places}))
+    return found
+
+
+def gradients_of_composition(composed: Callable[..., Any], g: Any, values: tuple) -> list:
+    """Return the gradient of ``composed(*values)``, given that of its results, for each value (None where none)."""
+    from dovetail.tensor import Tensor
+
+    create = state.grad
+    with enable_grad():
+        twins = [
+            value.reshape(value.shape) if isinstance(value, Tensor) and value._node is not None else value
+            for value in values
+        ]
+        results = composed(*twins)
+    results, gs = _as_tuple(results), _as_tuple(g)
+    pairs = [(out, given) for out, given in zip(results, gs, strict=True) if given is not None and out._node is not None]
+    wanted = [position for position, twin in enumerate(twins) if twin is not values[position]]
+    found: list[Any] = [None] * len(values)
+    if pairs and wanted:
+        outputs, grads = zip(*pairs, strict=True)
+        parts = grad(outputs, [twins[position] for position in wanted], grads, None, create, allow_unused=True)
+        for position, part in zip(wanted, parts, strict=True):
+            found[position] = part
+    return found
+
+
+def _as_tuple(value: Any) -> tuple:
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)

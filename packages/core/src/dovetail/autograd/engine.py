@@ -1,0 +1,149 @@
+"""The walk back through the tape, newest node first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any
+
+from dovetail.autograd.graph import FREED, Node, Output, saved_values
+from dovetail.errors import ShapeError
+
+Receive = Callable[[Any, Any, bool], None]
+
+
+def walk(
+    roots: list[tuple[Any, Any]],
+    retain: bool,
+    create: bool,
+    receive: Receive,
+    watched: dict[tuple[int, int], Callable[[Any], None]],
+    leading: set[int] | None = None,
+) -> None:
+    """Go back from the roots and hand the gradients of leaves to ``receive(leaf, gradient, made anew)``.
+
+    Args:
+        roots: pairs of an edge and its gradient.
+        retain: keep what the nodes saved; create: the pass itself is being recorded.
+        watched: by (node's sequence, index of its result) a function that is given that result's whole gradient.
+        leading: sequences of the only nodes to go through; all by default.
+    """
+    heap: list[int] = []
+    pending: dict[int, list] = {}
+    for edge, grad in roots:
+        _give(edge, grad, False, heap, pending, receive)
+    del roots
+    while heap:
+        node, g = pending.pop(heappop(heap))
+        if watched:
+            _tell(watched, node, g)
+        if leading is not None and node.sequence not in leading:
+            continue
+        op = node.op
+        saved = node.saved
+        if saved is not None:
+            saved = saved_values(node, create)
+            if not retain:
+                node.saved = FREED
+        shapes = node.shapes
+        grads = _joint_gradients(node, g, saved) if op.joint else None
+        position = -1
+        for edge in node.edges:
+            position += 1
+            if edge is None:
+                continue
+            if grads is None:
+                evaluate = op.evaluators[position]
+                grad = None if evaluate is None else evaluate(g, saved)
+            else:
+                grad = grads[position]
+            if grad is None:
+                continue
+            if shapes is not None and grad._array.shape != shapes[position]:
+                grad = unbroadcast(grad, shapes[position], op, position)
+            if edge.__class__ is Node:
+                sequence = edge.sequence
+                entry = pending.get(sequence)
+                if entry is None:
+                    pending[sequence] = [edge, grad]
+                    heappush(heap, sequence)
+                else:
+                    entry[1] = entry[1] + grad
+            else:
+                _give(edge, grad, grad is not g, heap, pending, receive)
+
+
+def _joint_gradients(node: Node, g: Any, saved: Any) -> Any:
+    """Return the gradients of all inputs, from one rule."""
+    return node.op.evaluators[0](tuple(g) if g.__class__ is list else g, saved)
+
+
+def _give(edge: Any, grad: Any, fresh: bool, heap: list[int], pending: dict[int, list], receive: Receive) -> None:
+    """Add a gradient to what a node has pending, or hand it to a leaf."""
+    kind = edge.__class__
+    if kind is Node:
+        entry = pending.get(edge.sequence)
+        if entry is None:
+            pending[edge.sequence] = [edge, grad]
+            heappush(heap, edge.sequence)
+        else:
+            entry[1] = entry[1] + grad
+    elif kind is Output:
+        node = edge.node
+        entry = pending.get(node.sequence)
+        if entry is None:
+            entry = pending[node.sequence] = [node, [None] * len(node.op.outputs)]
+            heappush(heap, node.sequence)
+        found = entry[1][edge.index]
+        entry[1][edge.index] = grad if found is None else found + grad
+    else:
+        receive(edge, grad, fresh)
+
+
+def _tell(watched: dict[tuple[int, int], Callable[[Any], None]], node: Node, g: Any) -> None:
+    """Hand the gradient of a node's results to those who asked for it."""
+    for index, grad in enumerate(g if g.__class__ is list else [g]):
+        tell = watched.get((node.sequence, index))
+        if tell is not None and grad is not None:
+            tell(grad)
+
+
+def unbroadcast(grad: Any, shape: tuple, op: Any, position: int) -> Any:
+    """Sum a gradient over the dimensions in which its input was broadcast.
+
+    Raises:
+        ShapeError: its sizes are not the input's broadcast ones: the rule is wrong.
+    """
+    found = tuple(grad._array.shape)
+    extra = len(found) - len(shape)
+    widened = tuple(range(extra)) + tuple(
+        extra + axis for axis, size in enumerate(shape) if size == 1 and extra >= 0 and found[extra + axis] != 1
+    )
+    if extra < 0 or any(size != found[extra + axis] != 1 for axis, size in enumerate(shape) if size != 1) or any(
+        size != 1 and found[extra + axis] == 1 for axis, size in enumerate(shape)
+    ):
+        name = op.inputs[0 if op.variadic else position]
+        raise ShapeError(f"{op.name}: the gradient rule for {name!r} gave sizes {found} for an input of sizes {shape}")
+    return grad.sum(widened, keepdim=True).reshape(shape) if widened else grad.reshape(shape)
+
+
+def leading_to(roots: list[tuple[Any, Any]], leaves: set[int], sequences: set[int]) -> set[int]:
+    """Return the sequences of the nodes from which a wanted leaf (by id) or node (by sequence) can be reached."""
+    nodes: dict[int, Node] = {}
+    stack = [edge for edge, _ in roots]
+    while stack:
+        edge = stack.pop()
+        node = edge.node if type(edge) is Output else edge
+        if type(node) is Node and node.sequence not in nodes:
+            nodes[node.sequence] = node
+            stack.extend(edge for edge in node.edges if edge is not None)
+    leading: set[int] = set()
+    for sequence in sorted(nodes, reverse=True):  # a node's inputs come first
+        for edge in nodes[sequence].edges:
+            node = edge.node if type(edge) is Output else edge
+            if type(node) is Node:
+                if node.sequence in leading or node.sequence in sequences:
+                    leading.add(sequence)
+            elif edge is not None and id(edge) in leaves:
+                leading.add(sequence)
+    return leading

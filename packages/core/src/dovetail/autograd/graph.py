@@ -1,0 +1,172 @@
+"""The tape: what a recorded op remembers of its inputs, and getting it back."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from dovetail.errors import GradError
+from dovetail.views import shared_of
+
+_next_sequence = count(0, -1).__next__
+
+
+class _Leaf:
+    """Stands in ``Tensor._node`` of a tensor that needs a gradient and was not computed."""
+
+    def __repr__(self) -> str:
+        return "LEAF"
+
+
+LEAF = _Leaf()
+FREED = ("freed",)
+
+
+class Node:
+    """One op that ran: where its inputs' gradients go, and what its rules need for them.
+
+    Attributes:
+        op: the op's definition.
+        edges: for each input None (no gradient needed), the Node or Output that made it, or the leaf tensor itself.
+        saved: the values that the rules asked for, in the order of ``op.kept``; ``FREED`` after they were used.
+        versions: how often each saved tensor's memory had been written to; None when none had been.
+        shapes: the inputs' shapes where broadcasting may have to be undone, otherwise None.
+        sequence: falls with time, so that a node's consumers all have smaller ones.
+    """
+
+    __slots__ = ("__weakref__", "edges", "op", "saved", "sequence", "shapes", "versions")
+
+    def __init__(self, op: Any, edges: tuple) -> None:
+        self.op = op
+        self.edges = edges
+        self.saved: Any = None
+        self.versions: Any = None
+        self.shapes: Any = None
+        self.sequence = _next_sequence()
+
+    def name(self) -> str:
+        """Return the name that PyTorch shows, such as ``AddBackward0``."""
+        return self.op.grad_name
+
+    @property
+    def next_functions(self) -> tuple:
+        """The nodes that this one hands gradients to, each with the index of the result there."""
+        return tuple(
+            (edge.node, edge.index) if type(edge) is Output else (edge if type(edge) is Node else None, 0)
+            for edge in self.edges
+        )
+
+    def __repr__(self) -> str:
+        return f"<{self.name()}>"
+
+
+class Output:
+    """One result of a node that has several."""
+
+    __slots__ = ("index", "node")
+
+    def __init__(self, node: Node, index: int) -> None:
+        self.node = node
+        self.index = index
+
+
+def keep(node: Node, inputs: tuple, options: dict[str, Any], outputs: tuple) -> None:
+    """Save in ``node`` what the rules of the inputs that need a gradient ask for, and nothing else."""
+    op = node.op
+    needed = tuple([edge is not None for edge in node.edges])
+    plan = op.plans.get(needed)
+    if plan is None:
+        plan = op.plans[needed] = _plan(op, needed)
+    saved: list[Any] = []
+    versions = None
+    for slot, (kind, index) in enumerate(plan):
+        if kind == INPUT:
+            value = inputs[index]
+            alias = getattr(value, "_alias", None)
+            if alias is not None:
+                versions = versions or [0] * len(plan)
+                versions[slot] = alias.version
+        elif kind == OUTPUT:
+            value = _twin(outputs[index])
+        elif kind == SHAPE:
+            value = getattr(getattr(inputs[index], "_array", None), "shape", None)
+        elif kind == OPTION:
+            value = options[index]
+        elif kind == INPUTS:
+            value = inputs
+        elif kind == SHAPES:
+            value = tuple(x._array.shape for x in inputs)
+        else:
+            value = None
+        saved.append(value)
+    node.saved = saved
+    node.versions = versions
+
+
+NOTHING, INPUT, OUTPUT, SHAPE, OPTION, INPUTS, SHAPES = range(7)
+
+
+def _plan(op: Any, needed: tuple) -> tuple[tuple[int, Any], ...]:
+    """Return where each kept value comes from, when these inputs need a gradient."""
+    wanted = frozenset[str]()
+    for position, need in enumerate(needed):
+        if need:
+            wanted |= op.keeps_by_input[0 if op.variadic else position]
+    return tuple(_source(op, name) if name in wanted else (NOTHING, 0) for name in op.kept)
+
+
+def _source(op: Any, name: str) -> tuple[int, Any]:
+    if name in op.inputs:
+        return (INPUTS, 0) if op.variadic else (INPUT, op.inputs.index(name))
+    if name in op.outputs:
+        return OUTPUT, op.outputs.index(name)
+    if name in op.options:
+        return OPTION, name
+    return (SHAPES, 0) if op.variadic else (SHAPE, op.inputs.index(name.removesuffix("_shape")))
+
+
+def _twin(result: Any) -> Any:
+    """Return a tensor on the result's memory: not the result itself, which refers to its node; that would be a cycle."""
+    twin = type(result)._plain(result._array, result._device)
+    twin._alias = shared_of(result)
+    return twin
+
+
+def saved_values(node: Node, create_graph: bool) -> Any:
+    """Return the values saved in ``node``, after checking that they are still there and unchanged.
+
+    Raises:
+        GradError: they were freed, or written to.
+    """
+    saved, op = node.saved, node.op
+    if saved is FREED:
+        raise GradError(
+            f"{op.name}: going backward a second time through a graph whose saved values were freed; "
+            "say retain_graph=True the first time"
+        )
+    versions = node.versions
+    for slot, value in enumerate(saved):
+        alias = getattr(value, "_alias", None)
+        if alias is not None and alias.version != (0 if versions is None else versions[slot]):
+            _refuse_changed(op, slot, value, 0 if versions is None else versions[slot])
+    return _with_history(node, saved) if create_graph and op.keeps_outputs else saved
+
+
+def _refuse_changed(op: Any, slot: int, value: Any, expected: int) -> None:
+    raise GradError(
+        f"{op.name}: {op.kept[slot]!r}, a {value.dtype} tensor of sizes {tuple(value.shape)} needed for its gradient, "
+        f"has been modified by an in-place operation: it is at version {value._alias.version}, expected version "
+        f"{expected}; write to a copy made by .clone(), or after backward()"
+    )
+
+
+def _with_history(node: Node, saved: list[Any]) -> list[Any]:
+    """Return the saved values with the op's own results made its results again, for second derivatives."""
+    op, fresh = node.op, list(saved)
+    for slot, name in enumerate(op.kept):
+        value = saved[slot]
+        if name in op.outputs and value is not None:
+            twin = fresh[slot] = type(value)._plain(value._array, value._device)
+            if name not in op.no_grad_outputs:
+                twin._node = node if len(op.outputs) == 1 else Output(node, op.outputs.index(name))
+    return fresh
