@@ -61,7 +61,7 @@ def outside(tmp_path_factory):
 
 
 def test_import_loads_no_plugin(outside):
-    code = "import dovetail, sys; print([name for name in sys.modules if 'acme' in name or 'array_api' in name])"
+    code = "import dovetail, sys; print([name for name in sys.modules if 'acme' in name or 'array_api_strict' in name])"
     assert outside.run("python", "-c", code) == "[]\n"
 
 

@@ -70,9 +70,7 @@ def _run_doctor(arguments: argparse.Namespace) -> int:
 
 
 def _add_backend(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "backend", nargs="?", metavar="BACKEND", help="a backend's name; all of them, in short, if none"
-    )
+    parser.add_argument("backend", nargs="?", metavar="BACKEND", help="a backend's name; without it, one line for each")
 
 
 BUILT_IN = (

@@ -211,13 +211,13 @@ def explain_missing(kind: str, name: str, known: Iterable[str]) -> str:
     left_out = [record for record in told if record.state == "disabled" and name not in record.name]
     complaints = [complaint for record in told if record not in left_out for complaint in record.complaints()]
     close = difflib.get_close_matches(name, known, 1)
-    if close and not complaints:
-        parts.append(f"did you mean {close[0]!r}?")
     parts += complaints[:3]
     if left_out:
         count = f"{len(left_out)} plug-in{'s are' if len(left_out) > 1 else ' is'}"
         parts.append(f"{count} left out by {ENVIRONMENT}={os.environ.get(ENVIRONMENT)!r}")
-    if not complaints or len(complaints) > 3:
+    if close and not complaints:
+        parts.append(f"did you mean {close[0]!r}?")
+    elif not complaints or len(complaints) > 3:
         parts.append("see: dovetail plugins")
     return "; ".join(parts)
 
