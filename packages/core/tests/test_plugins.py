@@ -238,7 +238,7 @@ def test_register_refuses(install):
         plugins.register(second, "mine")
     with pytest.raises(PluginError, match="SimpleNamespace is registered already, as plug-in 'mine'"):
         plugins.register(first, "yours")
-    with pytest.raises(PluginError, match=r"no plug-in 'acmee'; there .*; did you mean 'acme'\?$"):
+    with pytest.raises(PluginError, match="no plug-in 'yours' was registered in this process; registered: 'mine'"):
         plugins.unregister("yours")
     plugins.unregister("mine")
     plugins.register(second, "mine")
