@@ -134,7 +134,8 @@ def advise(error: BaseException, record: PluginRecord) -> str:
     if f"{record.value.partition(':')[0]}.".startswith(f"{error.name}."):
         return f"pip install --force-reinstall {record.distribution}"
     if missing == GROUP:
-        return f"pip install {'-'.join(error.name.split('.')[:2])}"
+        command = f"pip install {'-'.join(error.name.split('.')[:2])}"
+        return "" if command in str(error) else command  # the error of a missing part of Dovetail says it itself
     with contextlib.suppress(Exception):
         if importlib.util.find_spec(missing) is not None:
             return f"pip install --upgrade {missing.replace('_', '-')}"
