@@ -18,7 +18,7 @@ from typing import Any
 from harness import Case, Result, machine, measure, table, versions
 
 HERE = Path(__file__).resolve().parent
-PAGE = "# {date}, {machine}, {cores} cores\n\n{versions}. Times are medians of {rounds} rounds, in turns.\n\n{table}"
+PAGE = "# {date}, {machine}, {cores} cores\n\n{versions}; {threads} threads each. Times are medians of {rounds} rounds, in turns.\n\n{table}"
 
 
 def cases(pattern: str = "") -> list[Case]:
@@ -32,6 +32,12 @@ def pytorch() -> Any | None:
     return importlib.import_module("torch") if importlib.util.find_spec("torch") else None
 
 
+def limit_threads(number: int) -> None:
+    """Give both libraries the same number of threads; works only before NumPy is imported."""
+    if number:
+        os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(number)
+
+
 def report(results: list[Result], rounds: int) -> dict[str, Any]:
     """All that is written down."""
     now = datetime.datetime.now(datetime.UTC)
@@ -39,6 +45,7 @@ def report(results: list[Result], rounds: int) -> dict[str, Any]:
         "date": now.date().isoformat(),
         "machine": machine(),
         "cores": os.cpu_count(),
+        "threads": int(os.environ.get("OPENBLAS_NUM_THREADS", os.cpu_count() or 1)),
         "versions": versions("dovetail-core", "numpy", "torch"),
         "rounds": rounds,
         "results": [
@@ -64,8 +71,11 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pattern", nargs="?", default="", help="only cases whose name matches this pattern")
     parser.add_argument("--rounds", type=int, default=25, help="rounds per case (default: 25)")
+    parser.add_argument("--threads", type=int, default=0, help="threads for each library (default: as many as cores)")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="folder to write to")
     options = parser.parse_args(arguments)
+
+    limit_threads(options.threads)
 
     import dovetail
 
