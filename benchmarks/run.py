@@ -18,7 +18,11 @@ from typing import Any
 from harness import Case, Result, machine, measure, table, versions
 
 HERE = Path(__file__).resolve().parent
-PAGE = "# {date}, {machine}, {cores} cores\n\n{versions}; {threads} threads each. Times are medians of {rounds} rounds, in turns.\n\n{table}"
+PAGE = """# {date}, {machine}, {cores} cores
+
+{versions}; {threads} threads each. Times are medians of {rounds} rounds, in turns.
+
+{table}"""
 
 
 def cases(pattern: str = "") -> list[Case]:
