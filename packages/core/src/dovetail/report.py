@@ -72,13 +72,13 @@ def _details(record: PluginRecord) -> list[str]:
     lines += record.problems
     if record.state == "loaded" and not record.hooks:
         lines.append("it has no hooks: mark its functions with @dovetail.hookimpl")
-    printed = [_printable(line) for line in record.output.splitlines()]
+    printed = record.output.splitlines()
     if printed:
         lines.append("it printed:")
         lines += [f"  {line}" for line in printed[:SHOWN_LINES]]
         if len(printed) > SHOWN_LINES:
             lines.append(f"  ... and {len(printed) - SHOWN_LINES} lines more")
-    return lines
+    return [_printable(line) for line in lines]
 
 
 def _printable(text: str) -> str:
@@ -153,4 +153,4 @@ def problems(broken: list[str]) -> list[str]:
         if record.state != "disabled":
             found += record.complaints()
     found += [f"{plugins.ENVIRONMENT} names {name!r}, which is not installed" for name in plugins.unknown_limits()]
-    return found
+    return [_printable(problem) for problem in found]
