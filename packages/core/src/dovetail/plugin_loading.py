@@ -258,7 +258,7 @@ def held_output(record: PluginRecord) -> Iterator[None]:
     parts: list[str] = []
     saved = sys.stdout, sys.stderr
     held = _HeldStream(saved[0], parts), _HeldStream(saved[1], parts)
-    sys.stdout, sys.stderr = held  # type: ignore[assignment]
+    sys.stdout, sys.stderr = held
     try:
         yield
     finally:
