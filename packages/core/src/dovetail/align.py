@@ -38,22 +38,38 @@ def align(op: Op, inputs: tuple) -> tuple[tuple, tuple, Device]:
         DeviceError: tensors on several devices. DTypeError: dtypes that the op does not mix.
         TypeError: an input is no tensor.
     """
-    device = None
-    plain = True
-    for value in inputs:
-        if isinstance(value, Tensor):
-            if device is None:
-                device = value._device
-            plain = plain and value._device is device
-        elif value is not None:
-            plain = False
-    if not plain or device is None:
-        device = _common_device(op, inputs)
-        inputs = tuple(_as_input(op, value, position, device) for position, value in enumerate(inputs))
+    found = _ready(op, inputs)
+    if found is not None:
+        return inputs, found[0], found[1]
+    device = _common_device(op, inputs)
+    inputs = tuple(_as_input(op, value, position, device) for position, value in enumerate(inputs))
     if op.promote is not None:
         inputs = _promoted(op, inputs, device)
     arrays = tuple(value._array if isinstance(value, Tensor) else value for value in inputs)
     return inputs, arrays, device
+
+
+def _ready(op: Op, inputs: tuple) -> tuple[tuple, Device] | None:
+    """Return the arrays and the device when there is nothing to bring together, which is nearly always."""
+    device: Any = None
+    dtype = None
+    promote = op.promote
+    arrays = []
+    for value in inputs:
+        if isinstance(value, Tensor):
+            array = value._array
+            if device is None:
+                device, dtype = value._device, array.dtype
+            elif value._device is not device or (promote is not None and array.dtype is not dtype):
+                return None
+            arrays.append(array)
+        elif value is None and op.optional:
+            arrays.append(None)
+        else:
+            return None
+    if device is None or (promote == "float" and CATEGORY[dtype] < 2):
+        return None
+    return tuple(arrays), device
 
 
 def _common_device(op: Op, inputs: tuple) -> Device:

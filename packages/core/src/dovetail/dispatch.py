@@ -126,31 +126,33 @@ def bind(op: Op, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, 
     Raises:
         TypeError: an argument is missing, unknown or given twice.
     """
-    if op.variadic:
-        inputs, rest = args, ()
-    else:
-        count = len(op.inputs)
-        inputs, rest = args[:count], args[count:]
-        if len(inputs) < count:
-            missing = op.inputs[len(inputs) :]
-            named = tuple(kwargs.pop(name) if name in kwargs else _missing(op, name) for name in missing)
-            inputs += named
-    options = {**op.options, **kwargs} if kwargs else dict(op.options)
+    count = len(args) if op.variadic else len(op.inputs)
+    if not kwargs and len(args) == count and not op.required_options:
+        return args, op.options
+    inputs, rest = args[:count], args[count:]
+    if len(inputs) < count:
+        missing = op.inputs[len(inputs) :]
+        inputs += tuple(kwargs.pop(name) if name in kwargs else _missing(op, name) for name in missing)
+    options = {**op.options, **kwargs}
     if rest or len(options) != len(op.options):
-        names = list(op.options)
-        unknown = [name for name in options if name not in op.options]
-        if len(rest) > len(names) or unknown:
-            allowed = ", ".join((*op.inputs, *names))
-            raise TypeError(f"{op.name}() takes ({allowed}), got {len(args)} positional and {sorted(kwargs)}")
-        for name, value in zip(names, rest, strict=False):
-            if name in kwargs:
-                raise TypeError(f"{op.name}() got {name!r} twice, by position and by name")
-            options[name] = value
-    if op.required_options:
-        for name in op.required_options:
-            if options[name] is Op.MISSING:
-                raise TypeError(f"{op.name}() needs {name!r}")
+        _bind_positional(op, rest, kwargs, options)
+    for name in op.required_options:
+        if options[name] is Op.MISSING:
+            raise TypeError(f"{op.name}() needs {name!r}")
     return inputs, options
+
+
+def _bind_positional(op: Op, rest: tuple, kwargs: dict[str, Any], options: dict[str, Any]) -> None:
+    """Add the options given by position to ``options``."""
+    names = list(op.options)
+    if len(rest) > len(names) or len(options) != len(names):
+        allowed = ", ".join((*op.inputs, *names))
+        unknown = [name for name in kwargs if name not in op.options]
+        raise TypeError(f"{op.name}() takes ({allowed}), got {len(rest)} options by position, and unknown {unknown}")
+    for name, value in zip(names, rest, strict=False):
+        if name in kwargs:
+            raise TypeError(f"{op.name}() got {name!r} twice, by position and by name")
+        options[name] = value
 
 
 def _missing(op: Op, name: str) -> None:
@@ -194,7 +196,8 @@ def record(op: Op, inputs: tuple, options: dict[str, Any], outputs: tuple) -> No
     if not needed:
         return None
     node = Node(op, tuple(edges))
-    node.shapes = tuple(value._array.shape if isinstance(value, Tensor) else None for value in inputs)
+    if len(edges) > 1:
+        node.shapes = tuple([value._array.shape if isinstance(value, Tensor) else None for value in inputs])
     several = len(outputs) > 1
     for index, (name, output) in enumerate(zip(op.outputs, outputs, strict=True)):
         if name not in op.no_grad_outputs:

@@ -103,7 +103,7 @@ class Op:
         self.differentiable = False
         self.joint = self.variadic
         self.keeps_outputs = False
-        self.plans: dict[tuple, tuple] = {}  # what a node saves, by which inputs need a gradient
+        self.keepers: dict[tuple, Any] = {}  # what finds the values to save, by which inputs need a gradient
         self.call: Any = None
 
     def _read_signature(self) -> None:
@@ -212,7 +212,7 @@ class Op:
         self.differentiable = any(self.evaluators)
         self.joint = self.variadic or self.joint_rule is not None
         self.keeps_outputs = any(name in self.outputs for name in self.kept)
-        self.plans.clear()
+        self.keepers.clear()
 
 
 def _evaluator(rule: Callable[..., Any] | None, slots: list[int]) -> Callable[..., Any] | None:

@@ -204,8 +204,8 @@ def fail(record: PluginRecord, error: BaseException | str) -> None:
 def explain_missing(kind: str, name: str, known: Iterable[str]) -> str:
     """Return the text for a failed look-up: what was asked, what there is, and which plug-ins did not load and why."""
     known = sorted(known)
-    there = f"there are {', '.join(map(repr, known))}" if len(known) > 1 else f"there is only {known[0]!r}"
-    parts = [f"no {kind} {name!r}", there if known else "there are none"]
+    there = f"there is only {known[0]!r}" if len(known) == 1 else f"there are {', '.join(map(repr, known)) or 'none'}"
+    parts = [f"no {kind} {name!r}", there]
     # what has to do with the name comes first; a long tail of others is left to the command
     told = sorted(records(), key=lambda record: name not in record.name and name not in record.distribution)
     left_out = [record for record in told if record.state == "disabled" and name not in record.name]

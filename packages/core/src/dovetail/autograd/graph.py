@@ -74,36 +74,42 @@ def keep(node: Node, inputs: tuple, options: dict[str, Any], outputs: tuple) -> 
     """Save in ``node`` what the rules of the inputs that need a gradient ask for, and nothing else."""
     op = node.op
     needed = tuple([edge is not None for edge in node.edges])
-    plan = op.plans.get(needed)
-    if plan is None:
-        plan = op.plans[needed] = _plan(op, needed)
-    saved: list[Any] = []
-    versions = None
-    for slot, (kind, index) in enumerate(plan):
-        if kind == INPUT:
-            value = inputs[index]
-            alias = getattr(value, "_alias", None)
-            if alias is not None:
-                versions = versions or [0] * len(plan)
-                versions[slot] = alias.version
-        elif kind == OUTPUT:
-            value = _twin(outputs[index])
-        elif kind == SHAPE:
-            value = getattr(getattr(inputs[index], "_array", None), "shape", None)
-        elif kind == OPTION:
-            value = options[index]
-        elif kind == INPUTS:
-            value = inputs
-        elif kind == SHAPES:
-            value = tuple(x._array.shape for x in inputs)
-        else:
-            value = None
-        saved.append(value)
-    node.saved = saved
-    node.versions = versions
+    keeper = op.keepers.get(needed)
+    if keeper is None:
+        keeper = op.keepers[needed] = _keeper(_plan(op, needed))
+    saved = node.saved = keeper(inputs, options, outputs)
+    for value in saved:
+        if getattr(value, "_alias", None) is not None:
+            node.versions = [getattr(getattr(value, "_alias", None), "version", 0) for value in saved]
+            return
+
+
+def _keeper(plan: tuple[tuple[int, Any], ...]) -> Any:
+    """Return a function of an op's inputs, options and results that gives the values to save."""
+    if len(plan) == 1 and plan[0][0] == INPUT:
+        only = plan[0][1]
+        return lambda inputs, options, outputs: (inputs[only],)
+    if len(plan) == 1 and plan[0][0] == OUTPUT:
+        result = plan[0][1]
+        return lambda inputs, options, outputs: (_twin(outputs[result]),)
+    if len(plan) == 2 and plan[0][0] == plan[1][0] == INPUT:
+        first, second = plan[0][1], plan[1][1]
+        return lambda inputs, options, outputs: (inputs[first], inputs[second])
+    return lambda inputs, options, outputs: [
+        _FETCH[kind](index, inputs, options, outputs) for kind, index in plan
+    ]
 
 
 NOTHING, INPUT, OUTPUT, SHAPE, OPTION, INPUTS, SHAPES = range(7)
+_FETCH = (
+    lambda index, inputs, options, outputs: None,
+    lambda index, inputs, options, outputs: inputs[index],
+    lambda index, inputs, options, outputs: _twin(outputs[index]),
+    lambda index, inputs, options, outputs: getattr(getattr(inputs[index], "_array", None), "shape", None),
+    lambda index, inputs, options, outputs: options[index],
+    lambda index, inputs, options, outputs: inputs,
+    lambda index, inputs, options, outputs: tuple([x._array.shape for x in inputs]),
+)
 
 
 def _plan(op: Any, needed: tuple) -> tuple[tuple[int, Any], ...]:

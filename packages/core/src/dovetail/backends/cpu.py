@@ -71,7 +71,7 @@ class CpuBackend(Backend):
 
     def prepare(self, kernel: Callable[..., Any], arity: int | None) -> Callable[..., Any]:
         """Run the kernel without floating-point warnings, and make arrays of the scalars that NumPy gives for 0-d."""
-        set_state, reset_state, quiet = _error_state.set, _error_state.reset, _quiet
+        set_state, reset_state, quiet, asarray = _error_state.set, _error_state.reset, _quiet, np.asarray
 
         def unary(x: Any) -> Any:
             token = set_state(quiet)
@@ -79,15 +79,17 @@ class CpuBackend(Backend):
                 result = kernel(np, x)
             finally:
                 reset_state(token)
-            return result if result.__class__ is ndarray else np.asarray(result)
+            return result if result.__class__ is ndarray else asarray(result)
 
         def binary(x: Any, y: Any) -> Any:
+            if y.__class__ is float and x.__class__ is ndarray:
+                y = asarray(y, x.dtype)  # NumPy does the same, but takes twice as long
             token = set_state(quiet)
             try:
                 result = kernel(np, x, y)
             finally:
                 reset_state(token)
-            return result if result.__class__ is ndarray else np.asarray(result)
+            return result if result.__class__ is ndarray else asarray(result)
 
         def general(*arrays: Any, **options: Any) -> Any:
             token = set_state(quiet)
@@ -99,7 +101,7 @@ class CpuBackend(Backend):
                 return result
             if isinstance(result, tuple):
                 return tuple(None if part is None else np.asarray(part) for part in result)
-            return None if result is None else np.asarray(result)
+            return None if result is None else asarray(result)
 
         return {1: unary, 2: binary}.get(arity or 0, general)
 
