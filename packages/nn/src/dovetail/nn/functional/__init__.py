@@ -1,0 +1,30 @@
+"""The layers' computations as functions of tensors, with PyTorch's names and arguments."""
+
+from dovetail.nn.functional.activation import check_probability as check_probability
+from dovetail.nn.functional.activation import dropout as dropout
+from dovetail.nn.functional.activation import gelu as gelu
+from dovetail.nn.functional.activation import leaky_relu as leaky_relu
+from dovetail.nn.functional.activation import log_softmax as log_softmax
+from dovetail.nn.functional.activation import one_hot as one_hot
+from dovetail.nn.functional.activation import relu as relu
+from dovetail.nn.functional.activation import sigmoid as sigmoid
+from dovetail.nn.functional.activation import silu as silu
+from dovetail.nn.functional.activation import softmax as softmax
+from dovetail.nn.functional.activation import tanh as tanh
+from dovetail.nn.functional.attention import scaled_dot_product_attention as scaled_dot_product_attention
+from dovetail.nn.functional.convolution import adaptive_avg_pool2d as adaptive_avg_pool2d
+from dovetail.nn.functional.convolution import avg_pool2d as avg_pool2d
+from dovetail.nn.functional.convolution import conv2d as conv2d
+from dovetail.nn.functional.convolution import max_pool2d as max_pool2d
+from dovetail.nn.functional.convolution import pad as pad
+from dovetail.nn.functional.linear import embedding as embedding
+from dovetail.nn.functional.linear import linear as linear
+from dovetail.nn.functional.loss import binary_cross_entropy as binary_cross_entropy
+from dovetail.nn.functional.loss import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
+from dovetail.nn.functional.loss import check_reduction as check_reduction
+from dovetail.nn.functional.loss import cross_entropy as cross_entropy
+from dovetail.nn.functional.loss import l1_loss as l1_loss
+from dovetail.nn.functional.loss import mse_loss as mse_loss
+from dovetail.nn.functional.loss import nll_loss as nll_loss
+from dovetail.nn.functional.normalization import batch_norm as batch_norm
+from dovetail.nn.functional.normalization import layer_norm as layer_norm

@@ -1,0 +1,306 @@
+"""`Module`, the base of every layer and every model."""
+
+from __future__ import annotations
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Self
+
+import dovetail
+from dovetail import Tensor
+from dovetail.errors import DTypeError
+from dovetail.nn._state import State
+from dovetail.nn.parameter import Parameter
+
+_hook_ids = itertools.count()
+
+
+class RemovableHandle:
+    """What registering a hook returns: ``remove()`` takes the hook off again; it also works in ``with``."""
+
+    def __init__(self, hooks: dict[int, Any]) -> None:
+        """Reserve a place in ``hooks``."""
+        self.hooks = hooks
+        self.id = next(_hook_ids)
+
+    def remove(self) -> None:
+        """Take the hook off; doing so twice does nothing."""
+        self.hooks.pop(self.id, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
+
+
+class Module(State):
+    """The base of every layer and model: a subclass makes its parts in ``__init__`` and uses them in ``forward``.
+
+    Parameters, buffers and modules assigned to attributes are registered in the order of assignment.
+
+    Example::
+
+        >>> import dovetail
+        >>> from dovetail import nn
+        >>> class Net(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.fc = nn.Linear(2, 1)
+        ...     def forward(self, x):
+        ...         return self.fc(x).relu()
+        >>> net = Net()
+        >>> tuple(net(dovetail.ones(4, 2)).shape)
+        (4, 1)
+        >>> [name for name, _ in net.named_parameters()]
+        ['fc.weight', 'fc.bias']
+    """
+
+    training: bool
+    _forward_hooks: dict[int, Any]
+    _forward_pre_hooks: dict[int, Any]
+
+    def __init__(self) -> None:
+        """Make the empty registries; a subclass calls this before it assigns anything."""
+        self.__dict__.update(
+            training=True,
+            _parameters={},
+            _buffers={},
+            _non_persistent_buffers_set=set(),
+            _forward_hooks=OrderedDict(),
+            _forward_pre_hooks=OrderedDict(),
+            _modules={},
+        )
+
+    # Calling
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the module's output; every subclass defines it.
+
+        Raises:
+            TypeError: the class does not define it.
+        """
+        raise TypeError(f"{type(self).__name__} has no forward(); define forward(self, x) in the class")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run ``forward`` and the hooks around it."""
+        try:
+            hooked = self._forward_hooks or self._forward_pre_hooks
+        except AttributeError:
+            raise AttributeError(f"{type(self).__name__}.__init__ must call super().__init__() first") from None
+        if hooked:
+            return self._call_hooked(args, kwargs)
+        return self.forward(*args, **kwargs)
+
+    def _call_hooked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        for hook, with_kwargs in tuple(self._forward_pre_hooks.values()):
+            changed = hook(self, args, kwargs) if with_kwargs else hook(self, args)
+            if changed is None:
+                continue
+            if with_kwargs:
+                args, kwargs = changed
+            else:
+                args = changed if isinstance(changed, tuple) else (changed,)
+        out = self.forward(*args, **kwargs)
+        for hook, with_kwargs in tuple(self._forward_hooks.values()):
+            changed = hook(self, args, kwargs, out) if with_kwargs else hook(self, args, out)
+            out = out if changed is None else changed
+        return out
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, args)`` before ``forward``; what it returns replaces the arguments unless it is None.
+
+        Args:
+            hook: the function; with ``with_kwargs`` it is called as ``hook(module, args, kwargs)``.
+            prepend: whether it runs before the hooks that are there.
+            with_kwargs: whether it sees, and returns, the keyword arguments as well.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook off.
+        """
+        return _add_hook(self._forward_pre_hooks, hook, prepend, with_kwargs)
+
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, args, output)`` after ``forward``; what it returns replaces the output unless it is None.
+
+        Args:
+            hook: the function; with ``with_kwargs`` it is called as ``hook(module, args, kwargs, output)``.
+            prepend: whether it runs before the hooks that are there.
+            with_kwargs: whether it sees the keyword arguments as well.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook off.
+        """
+        return _add_hook(self._forward_hooks, hook, prepend, with_kwargs)
+
+    # Modes
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode here and below (dropout drops, batch norm uses the batch), and return the module.
+
+        Raises:
+            ValueError: ``mode`` is not a bool.
+        """
+        if not isinstance(mode, bool):
+            raise ValueError(f"train() takes True or False; got {type(mode).__name__}")
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Set evaluation mode here and below, and return the module."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Set whether the parameters need gradients, and return the module."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the parameters' gradients, or fill them with zeros where ``set_to_none`` is False."""
+        for parameter in self.parameters():
+            if set_to_none:
+                parameter.grad = None
+            elif parameter.grad is not None:
+                parameter.grad = dovetail.zeros_like(parameter.grad)
+
+    # Moving
+
+    def apply(self, fn: Callable[[Module], None]) -> Self:
+        """Call ``fn`` on every module below and then on this one, and return the module.
+
+        Example::
+
+            >>> from dovetail import nn
+            >>> _ = nn.Sequential(nn.ReLU(), nn.Identity()).apply(lambda module: print(type(module).__name__))
+            ReLU
+            Identity
+            Sequential
+        """
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Replace the values of every parameter, gradient and buffer by ``fn`` of them, keeping the parameters."""
+        for module in self.children() if recurse else ():
+            module._apply(fn)
+        for parameter in self._parameters.values():
+            if parameter is None:
+                continue
+            grad = parameter.grad
+            with dovetail.no_grad():
+                parameter.data = fn(parameter.data)
+                if grad is not None:
+                    parameter.grad = fn(grad)
+        for name, buffer in self._buffers.items():
+            if buffer is not None:
+                self._buffers[name] = fn(buffer)
+        return self
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Move the module in place: ``to(device)``, ``to(dtype)``, ``to(device, dtype)`` or ``to(tensor)``.
+
+        A dtype must be floating-point or complex, and only values that are so already are converted.
+
+        Raises:
+            DTypeError: the dtype is an integer or bool one.
+
+        Example::
+
+            >>> import dovetail
+            >>> from dovetail import nn
+            >>> nn.Linear(2, 2).to("cpu", dovetail.float64).weight.dtype
+            dovetail.float64
+        """
+        device, dtype = _placement(args, kwargs)
+        if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
+            raise DTypeError(f"a module is converted to floating-point or complex dtypes only; got {dtype}")
+
+        def convert(tensor: Tensor) -> Tensor:
+            wanted = dtype if tensor.is_floating_point() or tensor.is_complex() else None
+            return tensor.to(device=device, dtype=wanted)
+
+        return self._apply(convert)
+
+    def float(self) -> Self:
+        """Convert floating-point values to float32, in place."""
+        return self._convert(dovetail.float32)
+
+    def double(self) -> Self:
+        """Convert floating-point values to float64, in place."""
+        return self._convert(dovetail.float64)
+
+    def half(self) -> Self:
+        """Convert floating-point values to float16, in place."""
+        return self._convert(dovetail.float16)
+
+    def bfloat16(self) -> Self:
+        """Convert floating-point values to bfloat16, in place."""
+        return self._convert(dovetail.bfloat16)
+
+    def _convert(self, dtype: Any) -> Self:
+        return self._apply(lambda tensor: tensor.to(dtype=dtype) if tensor.is_floating_point() else tensor)
+
+    def cpu(self) -> Self:
+        """Move the module to the CPU, in place."""
+        return self.to(device="cpu")
+
+    def cuda(self, device: int | None = None) -> Self:
+        """Move the module to a CUDA device, in place; needs dovetail-cuda."""
+        return self.to(device="cuda" if device is None else f"cuda:{device}")
+
+    # Printing
+
+    def extra_repr(self) -> str:
+        """Return what stands between the parentheses when the module is printed; a layer overrides it."""
+        return ""
+
+    def _get_name(self) -> str:
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        lines = [f"({name}): {_indent(repr(module))}" for name, module in self._modules.items()]
+        if not lines and "\n" not in extra:
+            return f"{self._get_name()}({extra})"
+        body = [*(extra.split("\n") if extra else []), *lines]
+        return f"{self._get_name()}(\n  " + "\n  ".join(body) + "\n)"
+
+
+def _indent(text: str) -> str:
+    return text.replace("\n", "\n  ")
+
+
+def _add_hook(hooks: dict[int, Any], hook: Callable[..., Any], prepend: bool, with_kwargs: bool) -> RemovableHandle:
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = (hook, with_kwargs)
+    if prepend:
+        hooks.move_to_end(handle.id, last=False)  # type: ignore[attr-defined]
+    return handle
+
+
+def _placement(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the device and dtype that ``Module.to`` was asked for."""
+    device, dtype = kwargs.pop("device", None), kwargs.pop("dtype", None)
+    kwargs.pop("non_blocking", None)
+    if kwargs:
+        raise TypeError(f"Module.to() takes device, dtype and non_blocking; got {', '.join(kwargs)}")
+    for value in args:
+        if isinstance(value, Tensor):
+            device, dtype = value.device, value.dtype
+        elif isinstance(value, dovetail.dtype):
+            dtype = value
+        elif not isinstance(value, bool):
+            device = value
+    return device, dtype
+
+
+__all__ = ["Module", "Parameter", "RemovableHandle"]
