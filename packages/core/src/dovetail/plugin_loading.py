@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import importlib.metadata
-import importlib.util
 import inspect
 import re
 import sys
 import threading
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+# importlib.metadata, ast, pathlib and traceback are imported where they are used: ``import dovetail`` needs none of them
 
 #: The entry-point group; its entries name modules.
 GROUP = "dovetail"
@@ -75,6 +72,8 @@ class PluginRecord:
 
 def discover() -> list[PluginRecord]:
     """Return a record for each entry point of the group, sorted by name, importing none of them."""
+    import importlib.metadata
+
     importlib.invalidate_caches()
     found: dict[tuple[str, str, str], PluginRecord] = {}
     seen: set[str] = set()
@@ -116,6 +115,8 @@ def describe(error: BaseException) -> str:
 
 def locate(trace: TracebackType | None, error: BaseException | None = None) -> str:
     """Return the innermost place of a traceback that is not the import system, as ``file:line, in function``."""
+    import traceback
+
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     frames = [
@@ -137,6 +138,8 @@ def advise(error: BaseException, record: PluginRecord) -> str:
         command = f"pip install {'-'.join(error.name.split('.')[:2])}"
         return "" if command in str(error) else command  # the error of a missing part of Dovetail says it itself
     with contextlib.suppress(Exception):
+        import importlib.util
+
         if importlib.util.find_spec(missing) is not None:
             return f"pip install --upgrade {missing.replace('_', '-')}"
     return f"pip install {_requirement(missing, record) or missing.replace('_', '-')}"
@@ -144,6 +147,8 @@ def advise(error: BaseException, record: PluginRecord) -> str:
 
 def _requirement(module: str, record: PluginRecord) -> str:
     """Return what to install for ``module`` as the plug-in's own metadata tells it, or ""."""
+    import importlib.metadata
+
     try:
         requires = importlib.metadata.requires(record.distribution) or []
     except Exception:
@@ -205,6 +210,9 @@ def declared_hooks(roots: list[str]) -> dict[str, str]:
 
     A plug-in may implement a hook whose owner is not imported yet; reading the file tells it from a misspelled one.
     """
+    import ast
+    from pathlib import Path
+
     declared: dict[str, str] = {}
     for file in sorted(file for root in roots for file in Path(root).glob("*/hookspecs.py")):
         with contextlib.suppress(OSError, SyntaxError, ValueError):
@@ -214,9 +222,8 @@ def declared_hooks(roots: list[str]) -> dict[str, str]:
     return declared
 
 
-def _is_hookspec(mark: ast.expr) -> bool:
-    if isinstance(mark, ast.Call):
-        mark = mark.func
+def _is_hookspec(mark: Any) -> bool:
+    mark = getattr(mark, "func", mark)  # with options, it is a call
     return getattr(mark, "id", getattr(mark, "attr", "")) == "hookspec"
 
 

@@ -7,7 +7,6 @@ wrong for the next failed look-up, ``dovetail plugins`` and ``dovetail doctor``.
 
 from __future__ import annotations
 
-import difflib
 import os
 import threading
 from collections.abc import Callable, Iterable
@@ -210,7 +209,7 @@ def explain_missing(kind: str, name: str, known: Iterable[str]) -> str:
     told = sorted(records(), key=lambda record: name not in record.name and name not in record.distribution)
     left_out = [record for record in told if record.state == "disabled" and name not in record.name]
     complaints = [complaint for record in told if record not in left_out for complaint in record.complaints()]
-    close = difflib.get_close_matches(name, known, 1)
+    close = _near(name, known, 0.6)
     parts += complaints[:3]
     if left_out:
         count = f"{len(left_out)} plug-in{'s are' if len(left_out) > 1 else ' is'}"
@@ -356,8 +355,14 @@ def _hook_names() -> list[str]:
     return sorted(name for name, caller in vars(manager().hook).items() if caller.has_spec())
 
 
+def _near(name: str, known: list[str], cutoff: float) -> list[str]:
+    import difflib  # for failures only
+
+    return difflib.get_close_matches(name, known, 1, cutoff)
+
+
 def _closest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1, 0.9)
+    close = _near(name, known, 0.9)
     return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(map(repr, sorted(known)))}"
 
 
