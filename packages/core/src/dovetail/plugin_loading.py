@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-# importlib.metadata, ast, pathlib and traceback are imported where they are used: ``import dovetail`` needs none of them
+# importlib.metadata, ast, pathlib and traceback are imported where they are used; ``import dovetail`` needs none
 
 #: The entry-point group; its entries name modules.
 GROUP = "dovetail"
