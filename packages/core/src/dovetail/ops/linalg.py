@@ -65,20 +65,27 @@ def linear(xp, x, weight, bias=None):
     return out if bias is None else out + bias
 
 
-def _rows(x):
-    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+@op(promote="match")
+def linear_weight(xp, grad, x):
+    """Return ``grad.T @ x`` over all leading dimensions: the gradient of ``linear`` for a weight (out, in)."""
+    rows = xp.reshape(grad, (-1, grad.shape[-1]))
+    return xp.matmul(xp.permute_dims(rows, (1, 0)), xp.reshape(x, (-1, x.shape[-1])))
+
+
+linear_weight.vjp(grad=lambda g, x: linear(x, g), x=lambda g, grad: matmul(grad, g))
+linear_weight.sample(lambda make: [Sample(make(3, 2), make(3, 4)), Sample(make(2, 3, 2), make(2, 3, 4))])
 
 
 def _linear_weight(g, x, weight_shape):
     if len(weight_shape) == 1:
         return (x * g.unsqueeze(-1)).reshape(-1, x.shape[-1]).sum(0)
-    return matmul(_rows(g).transpose(0, 1), _rows(x))
+    return linear_weight(g, x)
 
 
 linear.vjp(
     x=lambda g, weight: matmul(g, weight) if weight.ndim == 2 else g.unsqueeze(-1) * weight,
     weight=_linear_weight,
-    bias=lambda g, weight_shape: _rows(g).sum(0) if len(weight_shape) == 2 else g.sum(),
+    bias=lambda g, bias_shape: g.sum(tuple(range(g.ndim - len(bias_shape)))) if g.ndim > len(bias_shape) else g,
 )
 linear.sample(
     lambda make: [

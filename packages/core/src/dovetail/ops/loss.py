@@ -6,6 +6,7 @@ from dovetail.errors import DTypeError, ShapeError
 from dovetail.op import Sample, op
 from dovetail.ops.activation import softmax
 from dovetail.ops.elementwise import where
+from dovetail.ops.index import bounds
 
 
 def _class_weights(xp, logits, target, weight, ignore_index):
@@ -161,7 +162,7 @@ def _targets_in_range(logits, target, weight, ignore_index, label_smoothing, red
 
 
 def _expect_classes(target, classes: int, ignore_index: int) -> None:
-    low, high = target.amin().item(), target.amax().item()
+    low, high = bounds(target)
     if (low < 0 or high >= classes) and bool((((target < 0) | (target >= classes)) & (target != ignore_index)).any()):
         wrong = high if high >= classes else low
         raise IndexError(

@@ -1,0 +1,240 @@
+"""Running an op on a sample, on a backend and by its reference kernel on NumPy: what the conformance suite compares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from dovetail import dtypes
+from dovetail.autograd import grad, no_grad
+from dovetail.creation import tensor
+from dovetail.dtypes import DType
+from dovetail.errors import DovetailError
+from dovetail.op import Op, Sample
+from dovetail.tensor import Tensor
+from dovetail.testing.samples import samples_of
+
+#: How far a result may be from float64's: relative to it, or absolute.
+TOLERANCE = {"float16": 2e-2, "bfloat16": 1e-1, "float32": 1e-4, "complex64": 1e-4, "float64": 1e-9, "complex128": 1e-9}
+#: What a backend must state among its capabilities for a dtype to be asked of it.
+NEEDS = {"float16": {"float16"}, "bfloat16": {"bfloat16"}, "float64": {"float64"}, "complex64": {"complex"},
+         "complex128": {"complex", "float64"}}  # fmt: skip
+
+
+def offered(capabilities: Iterable[str]) -> list[str]:
+    """Return the names of the dtypes that a backend with these capabilities has."""
+    return [name for name in dtypes.DTYPES if NEEDS.get(name, set()) <= set(capabilities)]
+
+
+# Samples in a dtype
+
+
+def varied(sample: Sample) -> list[int]:
+    """Return which inputs of a sample take the dtype under test: the float arrays, or else the boolean ones."""
+    arrays = {place: value for place, value in enumerate(sample.inputs) if isinstance(value, np.ndarray)}
+    floats = [place for place, value in arrays.items() if value.dtype.kind == "f"]
+    return floats or [place for place, value in arrays.items() if value.dtype.kind == "b"]
+
+
+def in_dtype(sample: Sample, dtype: DType) -> Sample:
+    """Return the sample with its numbers in ``dtype``: rounded, whole and not 0, or with an imaginary part."""
+    inputs = list(sample.inputs)
+    for place in varied(sample):
+        inputs[place] = _converted(inputs[place], dtype)
+    return Sample(*inputs, **sample.options)
+
+
+def _converted(array: np.ndarray, dtype: DType) -> np.ndarray:
+    if dtype is dtypes.bool_:
+        return array > 0
+    if array.dtype.kind == "b" or dtype.is_floating_point:
+        return array.astype(dtype.numpy)
+    if dtype.is_complex:
+        return (array + 1j * np.roll(array, 1)).astype(dtype.numpy)
+    whole = np.trunc(2 * array)
+    whole = np.where(whole == 0, 1, whole)
+    return (whole if dtype.is_signed else np.abs(whole)).astype(dtype.numpy)
+
+
+def resized(sample: Sample, shapes: Iterable[tuple[int, ...]]) -> Sample:
+    """Return the sample with the numbers of its arrays repeated or cut to other shapes, the same for all or in turn."""
+    shapes = list(shapes)
+    inputs, turn = [], 0
+    for value in sample.inputs:
+        if isinstance(value, np.ndarray):
+            shape = shapes[turn % len(shapes)]
+            turn += 1
+            # an empty array has nothing to repeat, and repeating for it gives nothing
+            value = np.resize(value, shape) if value.size else np.zeros(shape, value.dtype)
+        inputs.append(value)
+    return Sample(*inputs, **sample.options)
+
+
+# Running
+
+
+def place(sample: Sample, device: Any, requires_grad: Iterable[int] = (), layout: Callable[..., Any] | None = None) -> list:
+    """Return a sample's inputs on a device: its arrays as tensors, those at some places requiring a gradient."""
+    placed = []
+    for position, value in enumerate(sample.inputs):
+        if isinstance(value, np.ndarray):
+            value = tensor(value, dtype=dtypes.from_numpy(value.dtype), device=device)
+            if position in requires_grad:
+                value.requires_grad_()
+            if layout is not None:
+                value = layout(value)
+        placed.append(value)
+    return placed
+
+
+def run(op: Op, inputs: list, options: dict[str, Any]) -> list[Tensor]:
+    """Return an op's results; for one that writes to its inputs, these."""
+    if op.mutates:
+        with no_grad():
+            op.call(*inputs, **options)
+        changed = [inputs[op.inputs.index(name)] for name in op.mutates]
+        return [value for value in changed if value is not None]
+    results = op.call(*inputs, **options)
+    return list(results) if op.outputs != ("out",) else [results]
+
+
+def reference(op: Op, sample: Sample) -> list[np.ndarray]:
+    """Return what the op's reference kernel gives on NumPy: in float64 for floating point, else in the dtype given."""
+    inputs = [_precise(op, value) if isinstance(value, np.ndarray) else value for value in sample.inputs]
+    options = {**op.options, **sample.options}
+    if isinstance(options.get("dtype"), DType):
+        options["dtype"] = options["dtype"].numpy
+    inputs += [None] * (len(op.inputs) - len(inputs))
+    with np.errstate(all="ignore"):
+        results = op.kernel(np, *inputs, **options)
+    if op.mutates:
+        results = (results,) if len(op.mutates) == 1 else results
+        return [np.asarray(value) for value in results if value is not None]
+    return [np.asarray(value) for value in (results if op.outputs != ("out",) else (results,))]
+
+
+def _precise(op: Op, array: np.ndarray) -> np.ndarray:
+    dtype = dtypes.from_numpy(array.dtype)
+    if dtype.is_floating_point or (op.promote == "float" and not dtype.is_complex):
+        return array.astype(np.float64)
+    return array.astype(np.complex128) if dtype.is_complex else array.copy()
+
+
+def to_numpy(value: Tensor) -> np.ndarray:
+    """Return a tensor's elements, bfloat16 as float32."""
+    array = value.detach().numpy(force=True)
+    return array.astype(np.float32) if value.dtype is dtypes.bfloat16 else array
+
+
+def expect_close(what: str, found: np.ndarray, expected: np.ndarray, tolerance: float) -> None:
+    """Raise AssertionError, saying where and by how much, unless two arrays agree."""
+    assert found.shape == expected.shape, f"{what} has sizes {found.shape}, expected {expected.shape}"
+    kind = np.complex128 if "c" in (found.dtype.kind, expected.dtype.kind) else np.float64
+    found, expected = found.astype(kind), expected.astype(kind)
+    close = np.isclose(found, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
+    if not close.all():
+        element = tuple(int(place[0]) for place in np.nonzero(np.atleast_1d(~close)))[: found.ndim]
+        raise AssertionError(
+            f"{what} is {found[element]:.6g} at element {element}, expected {expected[element]:.6g} (tolerance "
+            f"{tolerance:g}); {int((~close).sum())} of {close.size} elements are wrong"
+        )
+
+
+def refusal(op: Op, sample: Sample) -> str | None:
+    """Return why the built-in backend does not take a sample, or None when it does."""
+    try:
+        run(op, place(sample, "cpu"), sample.options)
+    except (DovetailError, TypeError) as error:
+        return str(error)
+    return None
+
+
+def tolerance_of(sample: Sample) -> float:
+    """Return how far results may be off, given the dtype of the least precise input."""
+    names = [value.dtype.name for value in sample.inputs if isinstance(value, np.ndarray)]
+    return max((TOLERANCE[name] for name in names if name in TOLERANCE), default=TOLERANCE["float32"])
+
+
+def expect_forward(op: Op, sample: Sample, device: Any, layout: Callable[..., Any] | None = None) -> None:
+    """Raise AssertionError unless the op gives on the device what its reference kernel gives on NumPy."""
+    results = run(op, place(sample, device, layout=layout), sample.options)
+    expected = reference(op, sample)
+    assert len(results) == len(expected), f"{op.name} gives {len(results)} results, its reference {len(expected)}"
+    on_cpu = run(op, place(sample, "cpu"), sample.options)
+    for number, (found, wanted, twin) in enumerate(zip(results, expected, on_cpu, strict=True)):
+        what = f"{op.name} on {sample}: result {number}"
+        assert found.dtype is twin.dtype, f"{what} has dtype {found.dtype}, on cpu {twin.dtype}"
+        expect_close(what, to_numpy(found), wanted, tolerance_of(sample))
+
+
+# Gradients
+
+
+def differentiable(op: Op, sample: Sample) -> list[int]:
+    """Return which inputs of a sample get a gradient: float arrays that have a rule."""
+    found = []
+    for position, value in enumerate(sample.inputs):
+        name = op.inputs[min(position, len(op.inputs) - 1)]
+        has_rule = op.joint_rule is not None or name in op.rules
+        if isinstance(value, np.ndarray) and value.dtype.kind not in "biuc" and has_rule:
+            if name not in op.undifferentiable:
+                found.append(position)
+    return found
+
+
+def gradients(op: Op, sample: Sample, device: Any, layout: Callable[..., Any] | None = None) -> list[np.ndarray]:
+    """Return the gradients of a fixed combination of the results, for each input that gets one."""
+    wanted = differentiable(op, sample)
+    leaves = place(sample, device, wanted)
+    inputs = [layout(value) if layout is not None and isinstance(value, Tensor) else value for value in leaves]
+    results = [out for out in run(op, inputs, sample.options) if out.requires_grad]
+    starts = []
+    for number, out in enumerate(results):
+        values = np.random.Generator(np.random.PCG64(number)).uniform(0.5, 1.5, tuple(out.shape))
+        starts.append(tensor(values, dtype=out.dtype, device=device))
+    found = grad(results, [leaves[position] for position in wanted], starts, materialize_grads=True)
+    return [to_numpy(gradient) for gradient in found]
+
+
+# Layouts and kinds
+
+
+def strided(value: Tensor) -> Tensor:
+    """Return the same numbers as a view whose elements do not lie side by side, where the backend has views."""
+    if value.ndim == 0:
+        return value
+    last = value.ndim - 1
+    doubled = value.unsqueeze(value.ndim).expand((*value.shape, 2)).reshape((*value.shape[:-1], 2 * value.shape[-1]))
+    every_second = doubled[(..., slice(None, None, 2))]
+    if last == 0:
+        return every_second
+    return every_second.transpose(0, last).clone().transpose(0, last)
+
+
+def is_elementwise(op: Op, sample: Sample) -> bool:
+    """Return whether the op treats each element by itself: alone, an element gives what it gives among others."""
+    if op.mutates or op.outputs != ("out",) or not any(isinstance(value, np.ndarray) for value in sample.inputs):
+        return False
+    try:
+        among = reference(op, resized(sample, [(2, 3)]))[0]
+        if among.shape != (2, 3):
+            return False
+        for number, element in enumerate(np.ndindex(2, 3)):
+            alone = [
+                np.resize(value, (2, 3))[element].reshape(1) if isinstance(value, np.ndarray) else value
+                for value in sample.inputs
+            ]
+            result = reference(op, Sample(*alone, **sample.options))[0]
+            if result.shape != (1,) or not np.isclose(result[0], among.reshape(-1)[number], equal_nan=True):
+                return False
+    except (ValueError, TypeError, IndexError, DovetailError):
+        return False
+    return True
+
+
+def elementwise_samples(op: Op) -> list[Sample]:
+    """Return the op's samples if it works element by element, else none."""
+    samples = samples_of(op)
+    return [sample for sample in samples if is_elementwise(op, sample)]
