@@ -77,9 +77,7 @@ def _array_of(data: Any, dtype: DType | None) -> np.ndarray:
 
 
 def _holds_tensors(data: Any) -> bool:
-    return any(
-        isinstance(part, Tensor) or (isinstance(part, (list, tuple)) and _holds_tensors(part)) for part in data
-    )
+    return any(isinstance(part, Tensor) or (isinstance(part, (list, tuple)) and _holds_tensors(part)) for part in data)
 
 
 def _plain_numbers(data: Any) -> Any:

@@ -11,8 +11,8 @@
     mul.sample(lambda make: [Sample(make(3, 4), make(4))])
 
 A kernel's positional parameters are the inputs, tensors all (``*tensors`` takes a list of them, a default of None makes
-one optional); its keyword-only parameters are the options. A rule's parameter names say what is kept for it: ``g`` comes
-first, then any of ``out`` (or the names of an op's several results), an input, ``<input>_shape``, or an option.
+one optional); its keyword-only parameters are the options. A rule's parameter names say what is kept for it: ``g``
+comes first, then any of ``out`` (or the names of several results), an input, ``<input>_shape``, or an option.
 """
 
 from __future__ import annotations

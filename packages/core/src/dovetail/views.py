@@ -82,7 +82,6 @@ def mark_view(op: Any, source: Any, options: dict[str, Any], view: Any) -> None:
 
 def in_place(call: Any) -> Callable[..., Any]:
     """Return the in-place method of an op: it runs, its result goes into the first input, history is rebased."""
-
     definition = getattr(call, "definition", None)
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:

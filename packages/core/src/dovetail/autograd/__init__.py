@@ -143,7 +143,9 @@ def grad(
         return tuple(zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True))
     if not allow_unused and any(g is None for g in found):
         unused = [position for position, g in enumerate(found) if g is None]
-        raise GradError(f"grad: no output was computed from inputs {unused}; say allow_unused=True to get None for them")
+        raise GradError(
+            f"grad: no output was computed from inputs {unused}; say allow_unused=True to get None for them"
+        )
     return tuple(found)
 
 
@@ -191,7 +193,9 @@ def gradients_of_composition(composed: Callable[..., Any], g: Any, values: tuple
         ]
         results = composed(*twins)
     results, gs = _as_tuple(results), _as_tuple(g)
-    pairs = [(out, given) for out, given in zip(results, gs, strict=True) if given is not None and out._node is not None]
+    pairs = [
+        (out, given) for out, given in zip(results, gs, strict=True) if given is not None and out._node is not None
+    ]
     wanted = [position for position, twin in enumerate(twins) if twin is not values[position]]
     found: list[Any] = [None] * len(values)
     if pairs and wanted:

@@ -119,8 +119,10 @@ def unbroadcast(grad: Any, shape: tuple, op: Any, position: int) -> Any:
     widened = tuple(range(extra)) + tuple(
         extra + axis for axis, size in enumerate(shape) if size == 1 and extra >= 0 and found[extra + axis] != 1
     )
-    if extra < 0 or any(size != found[extra + axis] != 1 for axis, size in enumerate(shape) if size != 1) or any(
-        size != 1 and found[extra + axis] == 1 for axis, size in enumerate(shape)
+    if (
+        extra < 0
+        or any(size != found[extra + axis] != 1 for axis, size in enumerate(shape) if size != 1)
+        or any(size != 1 and found[extra + axis] == 1 for axis, size in enumerate(shape))
     ):
         name = op.inputs[0 if op.variadic else position]
         raise ShapeError(f"{op.name}: the gradient rule for {name!r} gave sizes {found} for an input of sizes {shape}")

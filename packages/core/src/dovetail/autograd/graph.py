@@ -95,9 +95,7 @@ def _keeper(plan: tuple[tuple[int, Any], ...]) -> Any:
     if len(plan) == 2 and plan[0][0] == plan[1][0] == INPUT:
         first, second = plan[0][1], plan[1][1]
         return lambda inputs, options, outputs: (inputs[first], inputs[second])
-    return lambda inputs, options, outputs: [
-        _FETCH[kind](index, inputs, options, outputs) for kind, index in plan
-    ]
+    return lambda inputs, options, outputs: [_FETCH[kind](index, inputs, options, outputs) for kind, index in plan]
 
 
 NOTHING, INPUT, OUTPUT, SHAPE, OPTION, INPUTS, SHAPES = range(7)
@@ -132,7 +130,7 @@ def _source(op: Any, name: str) -> tuple[int, Any]:
 
 
 def _twin(result: Any) -> Any:
-    """Return a tensor on the result's memory: not the result itself, which refers to its node; that would be a cycle."""
+    """Return a tensor on the result's memory; the result itself refers to its node, which would be a cycle."""
     twin = type(result)._plain(result._array, result._device)
     twin._alias = shared_of(result)
     return twin

@@ -104,5 +104,3 @@ class CpuBackend(Backend):
             return None if result is None else asarray(result)
 
         return {1: unary, 2: binary}.get(arity or 0, general)
-
-

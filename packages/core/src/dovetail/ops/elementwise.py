@@ -203,9 +203,7 @@ def _clamp_x(g, x, min, max):
 
 
 clamp.vjp(x=_clamp_x)
-clamp.sample(
-    lambda make: [Sample(make(3, 4), min=-0.5, max=0.5), Sample(make(3), min=0.1), Sample(make(3), max=0.1)]
-)
+clamp.sample(lambda make: [Sample(make(3, 4), min=-0.5, max=0.5), Sample(make(3), min=0.1), Sample(make(3), max=0.1)])
 
 
 @op(promote=None)

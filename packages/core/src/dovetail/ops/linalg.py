@@ -50,11 +50,11 @@ def _matmul_sizes(x, y):
     a, b = x._array.shape, y._array.shape
     if not a or not b:
         raise ShapeError(f"matmul: both tensors need at least 1 dimension, got {tuple(a)} and {tuple(b)}; use *")
-    if a[-1] != b[-2 if len(b) > 1 else 0]:
+    rows, which = (b[-2], "second to last") if len(b) > 1 else (b[0], "only")
+    if a[-1] != rows:
         raise ShapeError(
             f"matmul: sizes {tuple(a)} and {tuple(b)} cannot be multiplied: the last dimension of the first is {a[-1]}, "
-            f"the {'second to last' if len(b) > 1 else 'only'} dimension of the second is {b[-2 if len(b) > 1 else 0]}; "
-            "they must be equal"
+            f"the {which} dimension of the second is {rows}; they must be equal"
         )
 
 

@@ -37,9 +37,7 @@ def _target_share(xp, logits, target, weight, ignore_index, label_smoothing):
 
 
 @op(promote=None, outputs=("out", "log_probabilities"), no_grad_outputs=("log_probabilities",))
-def cross_entropy(
-    xp, logits, target, weight=None, *, ignore_index=-100, label_smoothing=0.0, reduction="mean"
-):
+def cross_entropy(xp, logits, target, weight=None, *, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
     """Return the negative log-probability of each target class, and the log-probabilities.
 
     Args:
@@ -92,9 +90,7 @@ def _scale(target, weight, ignore_index, reduction, label_smoothing, logits):
     return (total / each.sum() if reduction == "mean" else total).unsqueeze(1)
 
 
-def _second_logits(
-    g, grad, logits, target, weight, ignore_index, label_smoothing, reduction
-):
+def _second_logits(g, grad, logits, target, weight, ignore_index, label_smoothing, reduction):
     """The slope is softmax times a constant minus a constant: differentiate the softmax."""
     probabilities = softmax(logits, 1)
     spread = grad.unsqueeze(1) if reduction == "none" else grad
@@ -156,7 +152,9 @@ def _targets_in_range(logits, target, weight, ignore_index, label_smoothing, red
         )
     classes = logits.shape[1]
     if weight is not None and tuple(weight.shape) != (classes,):
-        raise ShapeError(f"cross_entropy: weight needs one number for each of {classes} classes, got {tuple(weight.shape)}")
+        raise ShapeError(
+            f"cross_entropy: weight needs one number for each of {classes} classes, got {tuple(weight.shape)}"
+        )
     if target.numel():
         _expect_classes(target, classes, ignore_index)
 

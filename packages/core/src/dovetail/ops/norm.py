@@ -48,7 +48,7 @@ def _per_channel(xp, values, ndim):
 
 @op(promote="match", outputs=("out", "mean", "rstd"), no_grad_outputs=("mean", "rstd"))
 def batch_norm(xp, x, weight=None, bias=None, *, eps=1e-5):
-    """Return x (N, C, ...) normalised over all but C, with the mean and 1 / std of each channel; Ioffe, Szegedy, 2015."""
+    """Return x (N, C, ...) normalised over all but C, and each channel's mean and 1 / std; Ioffe, Szegedy, 2015."""
     mean, centred, rstd = _statistics(xp, x, _channel_axes(x.ndim), eps)
     scale = rstd if weight is None else rstd * _per_channel(xp, weight, x.ndim)
     out = centred * scale

@@ -114,7 +114,9 @@ max_pool2d.sample(
 )
 max_unpool2d_grad.sample(
     lambda make: [
-        Sample(make(1, 1, 1, 2), make.constant([[[[0, 7]]]]), shape=(1, 1, 2, 4), padding=(0, 0), dilation=(1, 1), **_TWO)
+        Sample(
+            make(1, 1, 1, 2), make.constant([[[[0, 7]]]]), shape=(1, 1, 2, 4), padding=(0, 0), dilation=(1, 1), **_TWO
+        )
     ]
 )
 max_pool2d_pick.sample(lambda make: [Sample(make(1, 1, 2, 4), make.constant([[[[0, 7]]]]))])

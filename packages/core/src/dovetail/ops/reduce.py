@@ -67,9 +67,7 @@ def _reduced_count(shape, dim) -> int:
     return math.prod(shape[axis] for axis in axes_of(dim, len(shape)))
 
 
-mean.vjp(
-    x=lambda g, x_shape, dim, keepdim: widen(g / (_reduced_count(x_shape, dim) or 1), x_shape, dim, keepdim)
-)
+mean.vjp(x=lambda g, x_shape, dim, keepdim: widen(g / (_reduced_count(x_shape, dim) or 1), x_shape, dim, keepdim))
 mean.sample(_reductions)
 
 
@@ -200,9 +198,7 @@ def logsumexp(xp, x, *, dim, keepdim=False):
 
 
 logsumexp.vjp(
-    x=lambda g, x, out, dim, keepdim: (
-        widen(g, x.shape, dim, keepdim) * exp(x - widen(out, x.shape, dim, keepdim))
-    )
+    x=lambda g, x, out, dim, keepdim: widen(g, x.shape, dim, keepdim) * exp(x - widen(out, x.shape, dim, keepdim))
 )
 logsumexp.sample(lambda make: [Sample(make(3, 4), dim=1), Sample(make(2, 3), dim=(0, 1), keepdim=True)])
 
