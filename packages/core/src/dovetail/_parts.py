@@ -29,7 +29,7 @@ class _Missing:
 def watch_imports() -> None:
     """Have ``import dovetail.nn`` say what to install when dovetail-nn is missing."""
     if not any(isinstance(finder, _Missing) for finder in sys.meta_path):
-        sys.meta_path.append(_Missing())  # type: ignore[arg-type]
+        sys.meta_path.append(_Missing())
 
 
 def explain_missing_attribute(name: str) -> Any:

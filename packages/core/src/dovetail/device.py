@@ -30,6 +30,7 @@ class Device:
     __slots__ = ("__weakref__", "_backend", "index", "type")
     type: str
     index: int | None
+    _backend: Backend | None
 
     def __new__(cls, type: str | Device, index: int | None = None) -> Device:
         if isinstance(type, Device):

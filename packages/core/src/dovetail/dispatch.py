@@ -155,7 +155,8 @@ def _bind_positional(op: Op, rest: tuple, kwargs: dict[str, Any], options: dict[
         options[name] = value
 
 
-def _missing(op: Op, name: str) -> None:
+def _missing(op: Op, name: str) -> Any:
+    """Return None for an optional input that a call leaves out; refuse to do without another."""
     if name not in op.optional:
         raise TypeError(f"{op.name}() needs the input {name!r}; its inputs are {', '.join(op.inputs)}")
 

@@ -92,7 +92,6 @@ ALIASES: dict[str, DType] = {
 }  # fmt: skip
 
 _BY_NUMPY: dict[np.dtype, DType] = {dtype.numpy: dtype for dtype in DTYPES.values() if dtype is not bfloat16}
-_PYTHON = {builtins.bool: bool_, builtins.int: int64, builtins.float: None, builtins.complex: None}
 _default = float32
 
 
@@ -121,8 +120,8 @@ def as_dtype(value) -> DType:
         return value
     if value is builtins.float:
         return _default
-    if value in (builtins.int, builtins.bool):
-        return _PYTHON[value]
+    if value is builtins.int or value is builtins.bool:
+        return int64 if value is builtins.int else bool_
     try:
         return from_numpy(value)
     except TypeError:

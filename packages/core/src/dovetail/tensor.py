@@ -352,7 +352,7 @@ def _unpickle(kind: type, array: np.ndarray, device: str, requires_grad: bool, a
     return out
 
 
-def _remade(kind: type, array: Any, device: Device, node: Any) -> Any:
+def _remade(kind: Any, array: Any, device: Device, node: Any) -> Any:
     """Return a tensor of a subclass, without calling the subclass."""
     out = kind.__new__(kind)
     Tensor.__init__(out, array, device)

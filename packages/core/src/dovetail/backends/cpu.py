@@ -103,4 +103,6 @@ class CpuBackend(Backend):
                 return tuple(None if part is None else np.asarray(part) for part in result)
             return None if result is None else asarray(result)
 
-        return {1: unary, 2: binary}.get(arity or 0, general)
+        if arity == 1:
+            return unary
+        return binary if arity == 2 else general
