@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import sys
@@ -38,6 +37,8 @@ def explain_missing_attribute(name: str) -> Any:
     Raises:
         AttributeError: no installed part or module has this name; the text says which name may be meant.
     """
+    import difflib
+
     import dovetail
 
     if not name.startswith("_"):

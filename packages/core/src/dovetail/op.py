@@ -107,21 +107,21 @@ class Op:
         self.call: Any = None
 
     def _read_signature(self) -> None:
-        parameters = list(inspect.signature(self.kernel).parameters.values())
-        if not parameters or parameters[0].name != "xp":
+        code = self.kernel.__code__  # type: ignore[attr-defined]
+        names = code.co_varnames
+        positional, keyword = names[: code.co_argcount], names[code.co_argcount :][: code.co_kwonlyargcount]
+        if not positional or positional[0] != "xp":
             raise TypeError(f"op {self.name!r}: a kernel's first parameter is 'xp', the array namespace")
-        inputs, optional, required = [], [], []
-        for parameter in parameters[1:]:
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-                if parameter.default is inspect.Parameter.empty:
-                    required.append(parameter.name)
-                self.options[parameter.name] = parameter.default
-            else:
-                inputs.append(parameter.name)
-                self.variadic |= parameter.kind is inspect.Parameter.VAR_POSITIONAL
-                if parameter.default is None:
-                    optional.append(parameter.name)
-        self.inputs, self.optional, self.required_options = tuple(inputs), frozenset(optional), tuple(required)
+        inputs = positional[1:]
+        defaults = self.kernel.__defaults__ or ()  # type: ignore[attr-defined]
+        self.optional = frozenset(inputs[len(inputs) - len(defaults) :] if defaults else ())
+        self.variadic = bool(code.co_flags & inspect.CO_VARARGS)
+        if self.variadic:
+            inputs += (names[code.co_argcount + code.co_kwonlyargcount],)
+        self.inputs = inputs
+        given = self.kernel.__kwdefaults__ or {}  # type: ignore[attr-defined]
+        self.options = {name: given.get(name, Op.MISSING) for name in keyword}
+        self.required_options = tuple(name for name in keyword if name not in given)
 
     @property
     def grad_name(self) -> str:
@@ -140,13 +140,13 @@ class Op:
         """
         for name, rule in rules.items():
             self._expect_input(name, "a rule")
-            self._wanted(name, rule)
+            self._check_rule(name, rule)
             self.rules[name] = rule
         self._compile()
 
     def vjp_all(self, rule: Callable[..., Any]) -> None:
         """State one rule that gives a tuple of the gradients of all inputs, where they share most of the work."""
-        self._wanted("all inputs", rule)
+        self._check_rule("all inputs", rule)
         self.joint_rule = rule
         self._compile()
 
@@ -158,14 +158,13 @@ class Op:
         """
         from dovetail.autograd import gradients_of_composition
 
-        names = list(inspect.signature(composed).parameters)
+        names = parameters_of(composed)
 
         def rule(g: Any, *values: Any) -> tuple:
             found = gradients_of_composition(composed, g, values)
             return tuple(found[names.index(name)] if name in names else None for name in self.inputs)
 
-        parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ["g", *names]]
-        rule.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        rule.parameters = ["g", *names]  # type: ignore[attr-defined]
         self.vjp_all(rule)
 
     def no_vjp(self, *names: str) -> None:
@@ -189,21 +188,20 @@ class Op:
         if name not in self.inputs:
             raise TypeError(f"op {self.name!r}: {what} for {name!r}, but its inputs are {list(self.inputs)}")
 
-    def _wanted(self, name: str, rule: Callable[..., Any]) -> tuple[str, ...]:
-        """Return what a rule asks for besides ``g``."""
-        asked = list(inspect.signature(rule).parameters)
+    def _check_rule(self, name: str, rule: Callable[..., Any]) -> None:
+        """Refuse a rule that asks for something that the op does not have."""
+        asked = parameters_of(rule)
         allowed = ["g", *self.outputs, *self.inputs, *(f"{name}_shape" for name in self.inputs), *self.options]
         unknown = [word for word in asked if word not in allowed]
         if unknown:
             raise TypeError(f"op {self.name!r}: rule for {name!r} asks for {unknown}; it may ask for {sorted(allowed)}")
         if not asked or asked[0] != "g":
             raise TypeError(f"op {self.name!r}: the first parameter of the rule for {name!r} must be 'g', got {asked}")
-        return tuple(asked[1:])
 
     def _compile(self) -> None:
         """Work out once which values the rules keep, and wrap each rule to find its own among them."""
         rules = {name: self.joint_rule or self.rules.get(name) for name in self.inputs}
-        wanted = {name: self._wanted(name, rule) if rule else () for name, rule in rules.items()}
+        wanted = {name: parameters_of(rule)[1:] if rule else [] for name, rule in rules.items()}
         self.kept = tuple(dict.fromkeys(word for words in wanted.values() for word in words))
         self.keeps_by_input = tuple(frozenset(wanted[name]) for name in self.inputs)
         self.evaluators = tuple(
@@ -213,6 +211,15 @@ class Op:
         self.joint = self.variadic or self.joint_rule is not None
         self.keeps_outputs = any(name in self.outputs for name in self.kept)
         self.keepers.clear()
+
+
+def parameters_of(rule: Callable[..., Any]) -> list[str]:
+    """Return the names of a rule's parameters; read off its code, since inspect takes far longer."""
+    stated = getattr(rule, "parameters", None)
+    if stated is not None:
+        return stated
+    code = getattr(rule, "__code__", None)
+    return list(inspect.signature(rule).parameters) if code is None else list(code.co_varnames[: code.co_argcount])
 
 
 def _evaluator(rule: Callable[..., Any] | None, slots: list[int]) -> Callable[..., Any] | None:
