@@ -12,7 +12,7 @@ from dovetail.autograd import grad, no_grad
 from dovetail.creation import tensor
 from dovetail.dtypes import DType
 from dovetail.errors import DovetailError
-from dovetail.op import Op, Sample
+from dovetail.op import OPS, Op, Sample
 from dovetail.tensor import Tensor
 from dovetail.testing.samples import samples_of
 
@@ -33,16 +33,25 @@ def offered(capabilities: Iterable[str]) -> list[str]:
 
 def varied(sample: Sample) -> list[int]:
     """Return which inputs of a sample take the dtype under test: the float arrays, or else the boolean ones."""
-    arrays = {place: value for place, value in enumerate(sample.inputs) if isinstance(value, np.ndarray)}
-    floats = [place for place, value in arrays.items() if value.dtype.kind == "f"]
-    return floats or [place for place, value in arrays.items() if value.dtype.kind == "b"]
+    return floats(sample) or [
+        place for place, value in enumerate(sample.inputs) if isinstance(value, np.ndarray) and value.dtype.kind == "b"
+    ]
+
+
+def floats(sample: Sample) -> list[int]:
+    """Return which inputs of a sample are float arrays."""
+    return [
+        place
+        for place, value in enumerate(sample.inputs)
+        if isinstance(value, np.ndarray) and dtypes.from_numpy(value.dtype).is_floating_point
+    ]
 
 
 def in_dtype(sample: Sample, dtype: DType) -> Sample:
     """Return the sample with its numbers in ``dtype``: rounded, whole and not 0, or with an imaginary part."""
     inputs = list(sample.inputs)
     for place in varied(sample):
-        inputs[place] = _converted(inputs[place], dtype)
+        inputs[place] = np.asarray(_converted(inputs[place], dtype))  # NumPy makes scalars of 0-d arrays
     return Sample(*inputs, **sample.options)
 
 
@@ -66,16 +75,25 @@ def resized(sample: Sample, shapes: Iterable[tuple[int, ...]]) -> Sample:
         if isinstance(value, np.ndarray):
             shape = shapes[turn % len(shapes)]
             turn += 1
-            # an empty array has nothing to repeat, and repeating for it gives nothing
-            value = np.resize(value, shape) if value.size else np.zeros(shape, value.dtype)
+            value = _filled(value, shape)
         inputs.append(value)
     return Sample(*inputs, **sample.options)
+
+
+def _filled(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return an array of another shape of the same numbers, a little smaller each so that no two are equal."""
+    numbers = np.resize(array, shape)
+    if array.dtype.kind != "f":
+        return numbers
+    return np.asarray(numbers * np.linspace(1.0, 0.9, numbers.size).reshape(shape))
 
 
 # Running
 
 
-def place(sample: Sample, device: Any, requires_grad: Iterable[int] = (), layout: Callable[..., Any] | None = None) -> list:
+def place(
+    sample: Sample, device: Any, requires_grad: Iterable[int] = (), layout: Callable[..., Any] | None = None
+) -> list:
     """Return a sample's inputs on a device: its arrays as tensors, those at some places requiring a gradient."""
     placed = []
     for position, value in enumerate(sample.inputs):
@@ -146,7 +164,7 @@ def refusal(op: Op, sample: Sample) -> str | None:
     """Return why the built-in backend does not take a sample, or None when it does."""
     try:
         run(op, place(sample, "cpu"), sample.options)
-    except (DovetailError, TypeError) as error:
+    except (DovetailError, TypeError, OverflowError) as error:
         return str(error)
     return None
 
@@ -165,8 +183,17 @@ def expect_forward(op: Op, sample: Sample, device: Any, layout: Callable[..., An
     on_cpu = run(op, place(sample, "cpu"), sample.options)
     for number, (found, wanted, twin) in enumerate(zip(results, expected, on_cpu, strict=True)):
         what = f"{op.name} on {sample}: result {number}"
-        assert found.dtype is twin.dtype, f"{what} has dtype {found.dtype}, on cpu {twin.dtype}"
+        _expect_dtype(what, found.dtype, twin.dtype, op, sample, wanted)
         expect_close(what, to_numpy(found), wanted, tolerance_of(sample))
+
+
+def _expect_dtype(what: str, found: DType, on_cpu: DType, op: Op, sample: Sample, expected: np.ndarray) -> None:
+    """Raise AssertionError unless a result has the dtype that it has on the CPU, and floats stay what they were."""
+    assert found is on_cpu, f"{what} has dtype {found}, on cpu {on_cpu}"
+    given = {sample.inputs[position].dtype for position in varied(sample)}
+    if expected.dtype.kind == "f" and len(given) == 1 and sample.options.get("dtype") is None:
+        (dtype,) = (dtypes.from_numpy(native) for native in given)
+        assert not dtype.is_floating_point or found is dtype, f"{what} has dtype {found}, its inputs {dtype}"
 
 
 # Gradients
@@ -175,13 +202,28 @@ def expect_forward(op: Op, sample: Sample, device: Any, layout: Callable[..., An
 def differentiable(op: Op, sample: Sample) -> list[int]:
     """Return which inputs of a sample get a gradient: float arrays that have a rule."""
     found = []
-    for position, value in enumerate(sample.inputs):
+    for position in range(len(sample.inputs)):
         name = op.inputs[min(position, len(op.inputs) - 1)]
         has_rule = op.joint_rule is not None or name in op.rules
-        if isinstance(value, np.ndarray) and value.dtype.kind not in "biuc" and has_rule:
-            if name not in op.undifferentiable:
-                found.append(position)
+        if position in floats(sample) and has_rule and name not in op.undifferentiable:
+            found.append(position)
     return found
+
+
+def follows_differences(op: Op, sample: Sample) -> list[int]:
+    """Return which inputs have a gradient that finite differences must give.
+
+    That is all which have a gradient, but for an op that is handed what another op saved: it has an input with the
+    name of that op's result, from which no gradient flows. Its rules count how the saved result depends on the others,
+    and a difference in these alone does not; only its first input, the gradient that it passes on, is apart from that.
+    """
+    wanted = differentiable(op, sample)
+    saved = {name for other in OPS.values() for name in other.no_grad_outputs}
+    for position in floats(sample):
+        name = op.inputs[min(position, len(op.inputs) - 1)]
+        if name in saved and name in op.undifferentiable:
+            return [position for position in wanted if position == 0]
+    return wanted
 
 
 def gradients(op: Op, sample: Sample, device: Any, layout: Callable[..., Any] | None = None) -> list[np.ndarray]:
@@ -217,21 +259,21 @@ def is_elementwise(op: Op, sample: Sample) -> bool:
     """Return whether the op treats each element by itself: alone, an element gives what it gives among others."""
     if op.mutates or op.outputs != ("out",) or not any(isinstance(value, np.ndarray) for value in sample.inputs):
         return False
+    whole = resized(sample, [(2, 3)])
     try:
-        among = reference(op, resized(sample, [(2, 3)]))[0]
-        if among.shape != (2, 3):
-            return False
-        for number, element in enumerate(np.ndindex(2, 3)):
-            alone = [
-                np.resize(value, (2, 3))[element].reshape(1) if isinstance(value, np.ndarray) else value
-                for value in sample.inputs
-            ]
-            result = reference(op, Sample(*alone, **sample.options))[0]
-            if result.shape != (1,) or not np.isclose(result[0], among.reshape(-1)[number], equal_nan=True):
-                return False
+        among = reference(op, whole)[0]
+        return among.shape == (2, 3) and all(
+            np.array_equal(reference(op, _alone(whole, element))[0], among[element].reshape(1), equal_nan=True)
+            for element in np.ndindex(2, 3)
+        )
     except (ValueError, TypeError, IndexError, DovetailError):
         return False
-    return True
+
+
+def _alone(sample: Sample, element: tuple[int, ...]) -> Sample:
+    """Return the sample with one element of each array, as an array of one."""
+    inputs = [value[element].reshape(1) if isinstance(value, np.ndarray) else value for value in sample.inputs]
+    return Sample(*inputs, **sample.options)
 
 
 def elementwise_samples(op: Op) -> list[Sample]:
