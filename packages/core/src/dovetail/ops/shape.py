@@ -73,7 +73,15 @@ def expand(xp, x, *, shape):
     return xp.broadcast_to(x, sizes)
 
 
-expand.vjp(x=lambda g: g)
+def _expand_x(g, x_shape):
+    """Sum over the dimensions in which the input was repeated."""
+    extra = g.ndim - len(x_shape)
+    repeated = [extra + dim for dim, size in enumerate(x_shape) if size == 1]
+    dims = (*range(extra), *repeated)
+    return (g.sum(dims, keepdim=True) if dims else g).reshape(x_shape)
+
+
+expand.vjp(x=_expand_x)
 expand.sample(lambda make: [Sample(make(3, 1), shape=(3, 4)), Sample(make(3), shape=(2, -1))])
 
 
