@@ -1,0 +1,9 @@
+"""The methods and operators of a tensor, and the functions of the same names: each leads to an op.
+
+``FUNCTIONS`` become both ``dovetail.name(x, ...)`` and ``x.name(...)``. Importing this attaches the methods to Tensor.
+"""
+
+from __future__ import annotations
+
+from dovetail.methods import attach, convert, index, inplace, operators, reduce, shape
+from dovetail.methods.registry import FUNCTIONS, check_dim

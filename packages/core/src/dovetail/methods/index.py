@@ -1,0 +1,108 @@
+"""Reading and writing by index, and along a dimension."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dovetail import creation, ops
+from dovetail.methods.registry import check_dim, function
+from dovetail.tensor import Tensor
+from dovetail.views import assign, before, check_writable
+
+_BASIC = (int, slice, type(None), type(Ellipsis))
+
+
+def _normalised(index: Any) -> tuple[tuple, bool]:
+    """Return an index as a tuple of what NumPy takes, and whether it gives a view."""
+    parts = index if isinstance(index, tuple) else (index,)
+    out, basic = [], True
+    for part in parts:
+        kind = part.__class__
+        if kind is bool:
+            part, basic = np.asarray(part), False
+        elif isinstance(part, Tensor):
+            if part.dtype.category > 1:
+                raise IndexError(f"tensors used as indices must be integers or booleans, got {part.dtype}")
+            part = part.numpy(force=True)
+            if part.ndim == 0 and part.dtype != np.bool_:
+                part = int(part)
+            else:
+                basic = False
+        elif not isinstance(part, _BASIC):
+            if hasattr(part, "__index__"):
+                part = part.__index__()
+            else:
+                part, basic = _index_array(part), False
+        out.append(part)
+    if basic and Ellipsis not in out:
+        out.append(Ellipsis)  # a 0-d result is then a view too
+    return tuple(out), basic
+
+
+def _index_array(part: Any) -> np.ndarray:
+    array = np.asarray([_plain(item) for item in part] if isinstance(part, (list, tuple, range)) else part)
+    if array.size == 0:
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "biu":
+        raise IndexError(f"an index is made of integers, slices, None, ..., masks and integer arrays, got {part!r}")
+    return array
+
+
+def _plain(item: Any) -> Any:
+    return item.tolist() if isinstance(item, Tensor) else item
+
+
+def getitem(self: Tensor, index: Any) -> Tensor:
+    """Return the part of the tensor at ``index``: a view where it is made of integers, slices, None and ``...``."""
+    parts, basic = _normalised(index)
+    return ops.slice_view(self, index=parts) if basic else ops.take(self, index=parts)
+
+
+def setitem(self: Tensor, index: Any, value: Any) -> None:
+    """Write ``value``, which broadcasts, to the part of the tensor at ``index``."""
+    parts, basic = _normalised(index)
+    if basic:
+        target = ops.slice_view(self, index=parts)
+        target.copy_(_as_operand(value, self))
+        return
+    check_writable(self, "indexed assignment")
+    assign(self, ops.put(before(self), _as_operand(value, self).to(self), index=parts))
+
+
+def _as_operand(value: Any, like: Tensor) -> Tensor:
+    return value if isinstance(value, Tensor) else creation.tensor(value, device=like._device).to(like.dtype)
+
+
+@function
+def nonzero(x: Tensor, *, as_tuple: bool = False) -> Any:
+    """Return the indices of the elements that are not zero, as rows (count, dimensions) or as one tensor for each."""
+    found = np.nonzero(x.numpy(force=True))
+    if as_tuple:
+        return tuple(creation.from_array(part, x._device) for part in found)
+    return creation.from_array(np.stack(found, axis=1) if found else np.zeros((1, 0), np.int64), x._device)
+
+
+@function
+def masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """Return the tensor with ``value`` where ``mask`` is true."""
+    return ops.masked_fill(x, mask, value=value.item() if isinstance(value, Tensor) else value)
+
+
+@function
+def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
+    """Return the elements along ``dim`` that ``index`` names."""
+    return ops.gather(x, index, dim=check_dim(x, dim))
+
+
+@function
+def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
+    """Return the slices along ``dim`` that the 1-d ``index`` names."""
+    return ops.index_select(x, index, dim=check_dim(x, dim))
+
+
+@function
+def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """Return the tensor with ``src`` added along ``dim`` at the places that ``index`` names."""
+    return ops.scatter_add(x, index, src, dim=check_dim(x, dim))

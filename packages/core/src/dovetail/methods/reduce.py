@@ -1,0 +1,126 @@
+"""Reductions, comparisons of whole tensors and products, whose arguments PyTorch's overloads allow in several forms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dovetail import ops
+from dovetail.errors import ShapeError
+from dovetail.methods.registry import check_dim, function
+from dovetail.ops.linalg import expect_matrices
+from dovetail.tensor import Tensor
+
+
+def _both(
+    extreme: Callable[..., Tensor], arg: Callable[..., Tensor], pairwise: Callable[..., Tensor], name: str
+) -> Any:
+    def call(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+        if isinstance(dim, Tensor):
+            return pairwise(x, dim)
+        if not x.numel() and (dim is None or x.shape[dim] == 0):
+            raise ShapeError(f"{name}: needs at least one element to reduce, got sizes {tuple(x.shape)}")
+        if dim is None:
+            return extreme(x)
+        check_dim(x, dim)
+        indices = arg(x, dim=dim, keepdim=True)
+        values = ops.gather(x, indices, dim=dim) if x.ndim else x
+        return MinMax(*((values, indices) if keepdim else (values.squeeze(dim), indices.squeeze(dim))))
+
+    call.__name__ = name
+    call.__doc__ = (
+        f"Return the {name} of all elements; with ``dim`` the values and their indices along it; with another tensor "
+        "that of each pair."
+    )
+    return function(call)
+
+
+class MinMax(tuple):
+    """Values and the indices at which they were found."""
+
+    __slots__ = ()
+
+    def __new__(cls, values: Tensor, indices: Tensor) -> MinMax:
+        return tuple.__new__(cls, (values, indices))
+
+    @property
+    def values(self) -> Tensor:
+        return self[0]
+
+    @property
+    def indices(self) -> Tensor:
+        return self[1]
+
+    def __repr__(self) -> str:
+        return f"values={self[0]!r},\nindices={self[1]!r}"
+
+
+_both(ops.amax, ops.argmax, ops.maximum, "max")
+_both(ops.amin, ops.argmin, ops.minimum, "min")
+
+
+@function
+def var(x: Tensor, dim: Any = None, unbiased: Any = None, *, correction: Any = None, keepdim: bool = False):
+    """Return the variance over ``dim`` (all by default), with 1 subtracted from the count unless said otherwise."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    correction = (1 if unbiased is None else int(unbiased)) if correction is None else correction
+    return ops.var(x, dim=dim, correction=correction, keepdim=keepdim)
+
+
+@function
+def std(x: Tensor, dim: Any = None, unbiased: Any = None, *, correction: Any = None, keepdim: bool = False):
+    """Return the standard deviation over ``dim`` (all by default)."""
+    return ops.sqrt(var(x, dim, unbiased, correction=correction, keepdim=keepdim))
+
+
+@function
+def norm(x: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Return the p-norm over ``dim`` (all by default); ``p`` may be ``"fro"``, inf or -inf too."""
+    if p in (2, "fro", None):
+        return ops.sqrt(ops.sum(x * x, dim=dim, keepdim=keepdim))
+    if p in (math.inf, -math.inf):
+        return (ops.amax if p > 0 else ops.amin)(ops.abs(x), dim=dim, keepdim=keepdim)
+    if p == 0:
+        return ops.sum(ops.ne(x, 0).to(x.dtype), dim=dim, keepdim=keepdim)
+    return ops.sum(ops.abs(x) ** p, dim=dim, keepdim=keepdim) ** (1.0 / p)
+
+
+@function
+def allclose(x: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+    """Return whether all elements differ by at most ``atol + rtol * |other|``."""
+    pair = (x.numpy(force=True), other.numpy(force=True))
+    return bool(np.allclose(*pair, rtol=rtol, atol=atol, equal_nan=equal_nan))
+
+
+@function
+def equal(x: Tensor, other: Tensor) -> bool:
+    """Return whether sizes and all elements are equal."""
+    return x.shape == other.shape and bool(ops.all(ops.eq(x, other)))
+
+
+# Products
+
+
+@function
+def mm(x: Tensor, mat2: Tensor) -> Tensor:
+    """Return the product of two matrices."""
+    expect_matrices("mm", x, mat2, 2)
+    return ops.matmul(x, mat2)
+
+
+@function
+def bmm(x: Tensor, mat2: Tensor) -> Tensor:
+    """Return the products of two batches of matrices."""
+    expect_matrices("bmm", x, mat2, 3)
+    return ops.matmul(x, mat2)
+
+
+@function
+def dot(x: Tensor, other: Tensor) -> Tensor:
+    """Return the sum of the products of two vectors."""
+    expect_matrices("dot", x, other, 1)
+    return ops.matmul(x, other)
