@@ -30,8 +30,12 @@ class EvaluationLoop:
 
         step = STEPS[stage]
         if stage != "predict" and not is_overridden(step, model, Base):
-            called = "fit with a validation loader" if stage == "validation" and trainer.state == "fit" else trainer.state
-            raise MisconfigurationException(f"{type(model).__name__} has no {step}, which trainer.{called} needs; define it")
+            called = (
+                "fit with a validation loader" if stage == "validation" and trainer.state == "fit" else trainer.state
+            )
+            raise MisconfigurationException(
+                f"{type(model).__name__} has no {step}, which trainer.{called} needs; define it"
+            )
         self.trainer = trainer
         self.model = model
         self.loader = loader

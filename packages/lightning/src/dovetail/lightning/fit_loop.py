@@ -34,7 +34,7 @@ class FitLoop:
         self.epoch_done = False
         self.epoch_random_state: Any = None
         self.resume_random_state: Any = None
-        self.resume_metrics: dict[str, Any] | None = None
+        self.resume_metrics: dict[str, Any] = {}
 
     def _batches_between_checks(self, interval: int | float | None) -> int | None:
         """Return after how many batches to validate inside an epoch; None for once, at its end."""
@@ -116,8 +116,7 @@ class FitLoop:
             self.epoch_random_state = dovetail.get_rng_state()
             batches = iter(self.loader)
         else:
-            if self.resume_metrics is not None:
-                self.trainer.metrics.load_state_dict(self.resume_metrics)
+            self.trainer.metrics.load_open(self.resume_metrics)
             # the loader draws its order again from where the epoch began, and what was used already is passed over
             dovetail.set_rng_state(self.epoch_random_state)
             batches = iter(self.loader)
@@ -134,7 +133,9 @@ class FitLoop:
             )
 
     def _validates_this_epoch(self) -> bool:
-        return self.validation is not None and (self.trainer.current_epoch + 1) % self.trainer.check_val_every_n_epoch == 0
+        return (
+            self.validation is not None and (self.trainer.current_epoch + 1) % self.trainer.check_val_every_n_epoch == 0
+        )
 
     def _validate(self) -> None:
         if self.validation is not None:
@@ -151,7 +152,7 @@ class FitLoop:
         trainer.events.call_late()
         trainer.metrics.end()
         trainer.current_epoch += 1
-        self.batches_done = 0
+        self.batches_done, self.epoch_done = 0, False
 
     # -- step -------------------------------------------------------------------------------------------------------
 
@@ -203,12 +204,13 @@ class FitLoop:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there: with the next epoch, or in the middle of one."""
         self.resume_random_state = state["random_state"]
+        self.resume_metrics = state["metrics"]
+        self.trainer.metrics.load_known(state["metrics"])
         if state["epoch_done"]:
             self.trainer.current_epoch += 1
             return
         self.batches_done = state["batches_done"]
         self.epoch_random_state = state["epoch_random_state"]
-        self.resume_metrics = state["metrics"]
 
 
 def checked_loss(outputs: Any, model: LightningModule) -> Any:
@@ -223,7 +225,9 @@ def checked_loss(outputs: Any, model: LightningModule) -> Any:
     loss = outputs
     if isinstance(outputs, dict):
         if "loss" not in outputs:
-            raise MisconfigurationException(f"{where} returned a dict with {sorted(outputs)}; the loss goes under 'loss'")
+            raise MisconfigurationException(
+                f"{where} returned a dict with {sorted(outputs)}; the loss goes under 'loss'"
+            )
         loss = outputs["loss"]
     if not isinstance(loss, dovetail.Tensor):
         raise MisconfigurationException(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from dovetail.data import DataLoader
 from dovetail.lightning.exceptions import MisconfigurationException
 
 Limit = int | float | None
@@ -15,12 +16,14 @@ def pick_loader(model: Any, given: Any, stage: str) -> Any:
     """Return the loader of a stage: the one given, or the one that the model's ``<stage>_dataloader`` makes."""
     if given is None and callable(getattr(model, f"{stage}_dataloader", None)):
         given = getattr(model, f"{stage}_dataloader")()
-    if given is None or isinstance(given, Iterable) and not isinstance(given, list | tuple | dict):
+    several = isinstance(given, list | tuple | dict) and any(
+        isinstance(entry, DataLoader) for entry in (given.values() if isinstance(given, dict) else given)
+    )
+    if given is None or isinstance(given, Iterable) and not several:
         return given
-    kind = type(given).__name__
     raise MisconfigurationException(
-        f"the Trainer takes one {stage} loader, something that yields batches, got {kind}; "
-        "join several datasets with ConcatDataset" + (f", or pass {kind} entries one by one" if given else "")
+        f"the Trainer takes one {stage} loader, something that yields batches, got {type(given).__name__}"
+        + (f" with {len(given)} loaders; join their datasets with ConcatDataset" if several else "")
     )
 
 

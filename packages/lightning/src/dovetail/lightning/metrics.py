@@ -201,9 +201,12 @@ class Metrics:
             "bar": dict(self.bar),
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the open values up again."""
+    def load_known(self, state: dict[str, Any]) -> None:
+        """Take up what was known when the state was made."""
         self.callback, self.bar = dict(state["callback"]), dict(state["bar"])
+
+    def load_open(self, state: dict[str, Any]) -> None:
+        """Take up the open values of the epoch that goes on."""
         for *options, total, weight, latest in state["open"]:
             metric = self.current[options[0]] = Metric(*options)
             metric.total, metric.weight, metric.latest = total, weight, latest

@@ -252,4 +252,6 @@ class LightningModule(nn.Module, ModuleHooks):
 
 
 def _undefined(module: LightningModule, method: str, called: str) -> MisconfigurationException:
-    return MisconfigurationException(f"{type(module).__name__} has no {method}, which trainer.{called} needs; define it")
+    return MisconfigurationException(
+        f"{type(module).__name__} has no {method}, which trainer.{called} needs; define it"
+    )

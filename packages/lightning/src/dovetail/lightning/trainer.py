@@ -171,7 +171,9 @@ class Trainer:
         """Run ``test_step`` over a loader and return what was logged; arguments as in ``validate``."""
         return self._evaluate("test", "test", "test", model, dataloaders, ckpt_path, verbose)
 
-    def predict(self, model: LightningModule | None = None, dataloaders: Any = None, ckpt_path: Any = None) -> list[Any]:
+    def predict(
+        self, model: LightningModule | None = None, dataloaders: Any = None, ckpt_path: Any = None
+    ) -> list[Any]:
         """Run ``predict_step`` over a loader and return its results, one per batch; arguments as in ``validate``."""
         chosen, path = self._model_and_path(model, ckpt_path, "predict")
 
@@ -259,7 +261,9 @@ class Trainer:
             MisconfigurationException: there is no model yet, or a hyperparameter cannot be saved.
         """
         if self._model is None:
-            raise MisconfigurationException("there is nothing to save before fit, validate, test or predict got a model")
+            raise MisconfigurationException(
+                "there is nothing to save before fit, validate, test or predict got a model"
+            )
         checkpoints.write_checkpoint(checkpoints.make_checkpoint(self, weights_only), filepath)
 
     # -- what it knows ----------------------------------------------------------------------------------------------
@@ -268,7 +272,9 @@ class Trainer:
     def lightning_module(self) -> LightningModule:
         """The model of the running or last run."""
         if self._model is None:
-            raise MisconfigurationException("the Trainer has no model yet; call fit, validate, test or predict with one")
+            raise MisconfigurationException(
+                "the Trainer has no model yet; call fit, validate, test or predict with one"
+            )
         return self._model
 
     model = lightning_module

@@ -135,21 +135,22 @@ class ModelCheckpoint(Monitor):
             dropped = self._worst_path()
             if self.better(rank, self.best_k_models[dropped]):
                 del self.best_k_models[dropped]
-                self._keep(trainer, rank)
-                self._remove(dropped)
+                if self._keep(trainer, rank, dropped) != dropped:
+                    self._remove(dropped)
         self._write_last(trainer)
 
     def _worst_path(self) -> str:
         pick = max if self.mode == "min" else min
         return pick(self.best_k_models, key=self.best_k_models.__getitem__)
 
-    def _keep(self, trainer: Trainer, score: float) -> None:
-        path = self._free_path(trainer)
+    def _keep(self, trainer: Trainer, score: float, dropped: str = "") -> str:
+        path = self._free_path(trainer, dropped)
         self.best_k_models[path] = score
         pick = min if self.mode == "min" else max
         self.best_model_path = pick(self.best_k_models, key=self.best_k_models.__getitem__)
         self.best_model_score = self.best_k_models[self.best_model_path]
         self._write(trainer, path)
+        return path
 
     def _write_last(self, trainer: Trainer) -> None:
         if self.save_last:
@@ -217,7 +218,9 @@ class ModelCheckpoint(Monitor):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep those files; ones that are gone are forgotten."""
-        self.best_k_models = {path: score for path, score in state_dict["best_k_models"].items() if os.path.isfile(path)}
+        self.best_k_models = {
+            path: score for path, score in state_dict["best_k_models"].items() if os.path.isfile(path)
+        }
         if os.path.isfile(state_dict["best_model_path"]):
             self.best_model_path = state_dict["best_model_path"]
             self.best_model_score = state_dict["best_model_score"]

@@ -51,9 +51,7 @@ class Pass:
         """The metrics in one line; once the pass is over, the value of its last step gives way to the pass's own."""
         over = {f"{name.removesuffix('_epoch')}_step" for name in self.metrics if name.endswith("_epoch")}
         hidden = over if self.done >= self.total else set()
-        return "  ".join(
-            f"{name} {format_number(value)}" for name, value in self.metrics.items() if name not in hidden
-        )
+        return "  ".join(f"{name} {format_number(value)}" for name, value in self.metrics.items() if name not in hidden)
 
 
 def format_seconds(seconds: float) -> str:

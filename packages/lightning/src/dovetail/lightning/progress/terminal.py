@@ -80,7 +80,6 @@ class TerminalView(View):
             grid.add_row(titles[row], _bar(shown, width), figures[row], words if beside and not row else "")
         return Group(grid, words) if words and not beside else grid
 
-
     def _widest(self, column: int, texts: list[Any]) -> int:
         """Return the widest that a column has been so far, so that the bar does not jump as texts grow and shrink."""
         self._widths[column] = max(self._widths[column], *(text.cell_len for text in texts))
