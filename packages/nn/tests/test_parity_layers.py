@@ -87,6 +87,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")  # PyTorch's, on its own speed
 @pytest.mark.parametrize("name", LAYERS)
 def test_output_and_gradients(name):
     make, shape = LAYERS[name]
@@ -216,7 +217,7 @@ def test_attention(settings):
         grads.append([query.grad, key.grad, value.grad])
     assert_same(*found)
     for ours, theirs in zip(*grads, strict=True):
-        assert_same(ours, theirs)
+        assert_same(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 def test_grouped_attention():

@@ -87,7 +87,11 @@ for _name, _dtype in {**dtypes.ALIASES, "bool": dtypes.bool_, "bfloat16": dtypes
 @method
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     """Return the tensor with its elements in order in memory; itself when they are."""
-    return self if self.is_contiguous() else self.clone()
+    if self.is_contiguous():
+        return self
+    # a clone keeps the order of dense memory, whatever it is; flattening does not, but may be a view with gaps
+    out = self.reshape(-1).reshape(self.shape)
+    return out if out.is_contiguous() else self.clone()
 
 
 @method

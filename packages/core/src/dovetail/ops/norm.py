@@ -58,7 +58,7 @@ def batch_norm(xp, x, weight=None, bias=None, *, eps=1e-5):
 
 
 @op(promote=None, outputs=("x_grad", "weight_grad", "bias_grad"))
-def batch_norm_backward(xp, grad, x, weight, mean, rstd, *, eps):
+def batch_norm_backward(xp, grad, x, weight=None, mean=None, rstd=None, *, eps):
     """Return the gradients of ``batch_norm`` for its three inputs."""
     mean, rstd, weight = (_per_channel(xp, values, x.ndim) for values in (mean, rstd, weight))
     axes = _channel_axes(x.ndim)
@@ -119,7 +119,7 @@ def layer_norm(xp, x, weight=None, bias=None, *, dims, eps=1e-5):
 
 
 @op(promote=None, outputs=("x_grad", "weight_grad", "bias_grad"))
-def layer_norm_backward(xp, grad, x, weight, mean, rstd, *, dims, eps):
+def layer_norm_backward(xp, grad, x, weight=None, mean=None, rstd=None, *, dims, eps):
     """Return the gradients of ``layer_norm`` for its three inputs."""
     x_grad, normal = _normalise_grad(xp, grad, x, weight, mean, rstd, tuple(range(x.ndim - dims, x.ndim)))
     outer = tuple(range(x.ndim - dims))

@@ -278,14 +278,10 @@ class ParameterList(Module):
     def extra_repr(self) -> str:
         """Return one line per parameter with its dtype and size."""
         return "\n".join(
-            f"({name}): Parameter containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}]"
+            f"  ({name}): Parameter containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}]"
             for name, value in self._parameters.items()
             if value is not None
         )
-
-    def __repr__(self) -> str:
-        text = "  " + self.extra_repr().replace("\n", "\n  ") if len(self) else ""
-        return f"{self._get_name()}({text})"
 
 
 def _as_parameter(value: Any) -> Parameter:
