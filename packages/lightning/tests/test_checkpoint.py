@@ -231,7 +231,7 @@ def test_load_from_checkpoint_says_what_is_missing(tmp_path):
 
 
 def test_files_that_are_no_checkpoint(tmp_path):
-    with pytest.raises(MisconfigurationException, match="there is no checkpoint at 'nowhere.ckpt'"):
+    with pytest.raises(MisconfigurationException, match=r"there is no checkpoint at 'nowhere.ckpt'"):
         Line.load_from_checkpoint("nowhere.ckpt")
     dovetail.save(Line().state_dict(), tmp_path / "weights")
     with pytest.raises(MisconfigurationException, match=r"is no checkpoint of a Trainer: it has no 'state_dict'"):

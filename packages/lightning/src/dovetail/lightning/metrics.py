@@ -114,8 +114,8 @@ class Metrics:
         if isinstance(value, dovetail.Tensor):
             if value.numel() != 1:
                 raise MisconfigurationException(
-                    f"log({name!r}, ...) takes one number, got a tensor of shape {tuple(value.shape)}; reduce it first, "
-                    f"as in self.log({name!r}, value.mean())"
+                    f"log({name!r}, ...) takes one number, got a tensor of shape {tuple(value.shape)}; reduce it "
+                    f"first, as in self.log({name!r}, value.mean())"
                 )
             value = value.detach().clone()  # a buffer that is changed in place later must not change what was logged
         elif not isinstance(value, Real):

@@ -73,7 +73,7 @@ class EarlyStopping(Monitor):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look at the metric after a validation inside an epoch."""
-        if trainer.state == "fit" and not trainer.sanity_checking and trainer.fit_loop.check_every:
+        if self.inside_epoch(trainer):
             self._look(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

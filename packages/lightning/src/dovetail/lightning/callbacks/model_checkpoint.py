@@ -99,7 +99,7 @@ class ModelCheckpoint(Monitor):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look at the metric after a validation inside an epoch."""
-        if trainer.state == "fit" and not trainer.sanity_checking and trainer.fit_loop.check_every and self.monitor:
+        if self.inside_epoch(trainer) and self.monitor:
             self._consider(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -44,6 +44,12 @@ class Monitor(Callback):
         """What every number is better than."""
         return math.inf if self.mode == "min" else -math.inf
 
+    @staticmethod
+    def inside_epoch(trainer: Trainer) -> bool:
+        """Whether a validation that ends now stands inside a training epoch, and not at its end."""
+        loop = trainer.fit_loop
+        return trainer.state == "fit" and not trainer.sanity_checking and loop is not None and bool(loop.check_every)
+
     def fresh(self, trainer: Trainer) -> float | None:
         """Return the metric's value if it was logged since the last look, None if not."""
         name: Any = self.monitor
