@@ -73,7 +73,7 @@ def test_a_net_learns_on_acme(outside):
 
 
 def test_acme_learns_what_the_cpu_learns(outside):
-    on_acme = outside.run("python", "train.py")
+    on_acme = outside.run("python", "-W", "error", "train.py")
     code = (outside.repository / "train.py").read_text().replace('"acme"', '"cpu"')
     on_cpu = outside.run("python", "-c", code)
     assert on_acme.replace("acme:0", "cpu") == on_cpu

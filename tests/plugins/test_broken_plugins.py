@@ -152,6 +152,19 @@ PLUGINS = [
         "loaded",
         "backend 'cpu' is built in; give it another name",
     ),
+    Broken(
+        "nosuchop",
+        loopback("nosuchop").replace("xp = numpy", "xp = numpy\n    kernels = {'conv2dd': len}"),
+        "loaded",
+        "backend 'nosuchop' has a kernel for 'conv2dd', but there is no such op",
+    ),
+    Broken(
+        "overstates",
+        loopback("overstates").replace("xp = numpy", "xp = numpy\n    capabilities = {'views', 'float46'}"),
+        "loaded",
+        "backend 'overstates' states capabilities ['float46']; "
+        "there are bfloat16, complex, float16, float64, views, writes",
+    ),
     *(
         Broken(
             rival,
@@ -263,11 +276,8 @@ def test_doctor_fails_and_prints_nothing_else(doctor):
 
 def test_doctor_lists_the_backends_that_are_left(doctor):
     section = doctor.stdout.split("backends\n")[1].split("\n\n")[0]
-    assert [line.split()[:2] for line in section.splitlines()] == [
-        ["cpu", "usable"],
-        ["good", "usable"],
-        ["loud", "usable"],
-    ]
+    left = ["cpu", "good", "loud", "nosuchop", "overstates"]
+    assert [line.split()[:2] for line in section.splitlines()] == [[name, "usable"] for name in left]
 
 
 def test_failed_look_up_tells_what_to_install(folder):

@@ -44,8 +44,6 @@ class Backend:
     name: str = ""
     kernels: Mapping[str, Callable[..., Any]] = {}
     capabilities: frozenset[str] = frozenset({"float64", "complex", "writes", "views"})
-    #: The contract's version; a plug-in made for another major is refused.
-    api = "1"
 
     @property
     def xp(self) -> Any:

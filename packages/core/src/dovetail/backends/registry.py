@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dovetail import plugins
-from dovetail.backends.base import Backend
+from dovetail.backends.base import CAPABILITIES, Backend
 from dovetail.backends.cpu import CpuBackend
 from dovetail.device import forget_backends
 from dovetail.errors import DeviceError
@@ -55,8 +55,8 @@ def _collect() -> dict[str, Backend]:
             problem = _problem(backend)
             if problem is None:
                 given.setdefault(backend.name, []).append((record, backend))
-            else:
-                plugins.fail(record, problem)
+            for complaint in [problem] if problem else _harmless_problems(backend):
+                plugins.fail(record, complaint)
     found = dict(_builtin)
     for name, offers in sorted(given.items()):
         if len(offers) == 1:
@@ -77,6 +77,22 @@ def _problem(backend) -> str | None:
     if backend.name in _builtin:
         return f"backend {backend.name!r} is built in; give it another name"
     return None
+
+
+def _harmless_problems(backend: Backend) -> list[str]:
+    """Return what a backend states that means nothing, most often for being misspelled; it can be used all the same."""
+    from dovetail.op import OPS
+
+    found = [
+        f"backend {backend.name!r} has a kernel for {name!r}, but there is no such op"
+        for name in backend.kernels
+        if name not in OPS
+    ]
+    unknown = sorted(set(backend.capabilities) - CAPABILITIES)
+    if unknown:
+        known = ", ".join(sorted(CAPABILITIES))
+        found.append(f"backend {backend.name!r} states capabilities {unknown}; there are {known}")
+    return found
 
 
 @plugins.on_change
