@@ -76,24 +76,27 @@ class _Score:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if not self.outcomes:
             return
-        columns = list(self.columns)
-        width = max(map(len, self.outcomes))
-        write = terminalreporter.write_line
+        signs = {
+            op: {column: _sign(found.get(column, set())) for column in self.columns}
+            for op, found in self.outcomes.items()
+        }
         terminalreporter.section(f"Dovetail conformance of backend '{self.backend}'")
-        write(f"{'+ right, F wrong, . not asked for':<{width}}")
-        write(" ".join([" " * width, *columns]))
-        for op, found in self.outcomes.items():
-            signs = [_sign(found.get(column, set())) for column in columns]
-            if terminalreporter.verbosity >= 0 or "F" in signs:
-                cells = [f"{sign:^{len(column)}}" for sign, column in zip(signs, columns, strict=True)]
-                write(" ".join([f"{op:<{width}}", *cells]).rstrip())
-        for column in columns:
-            signs = [_sign(found.get(column, set())) for found in self.outcomes.values()]
-            asked = len(signs) - signs.count(".")
-            write(f"{column:<10}{signs.count('+'):>5} of {asked} ops")
-        total = [_sign(outcomes) for found in self.outcomes.values() for outcomes in found.values()]
-        asked = len(total) - total.count(".")
-        write(f"score: {total.count('+')} of {asked} ({100 * total.count('+') / max(asked, 1):.1f} %)")
+        write = terminalreporter.write_line
+        write("+ right   F wrong   . not asked for   g... gradient in that dtype")
+        write(self._row("", {column: column for column in self.columns}))
+        for op, of_op in signs.items():
+            if terminalreporter.verbosity >= 0 or "F" in of_op.values():
+                write(self._row(op, of_op))
+        columns = {column: [of_op[column] for of_op in signs.values()] for column in self.columns}
+        write(self._row("ops right", {column: str(found.count("+")) for column, found in columns.items()}))
+        asked = {column: len(found) - found.count(".") for column, found in columns.items()}
+        write(self._row("ops asked", {column: str(number) for column, number in asked.items()}))
+        right, total = sum(found.count("+") for found in columns.values()), sum(asked.values())
+        write(f"score: {right} of {total} ({100 * right / max(total, 1):.1f} %)")
+
+    def _row(self, name: str, cells: dict[str, str]) -> str:
+        width = max(9, *map(len, self.outcomes))
+        return " ".join([f"{name:<{width}}", *(f"{cells[column]:>{max(len(column), 3)}}" for column in self.columns)])
 
 
 def _sign(outcomes: set[str]) -> str:

@@ -1,8 +1,8 @@
 """The conformance suite: what every op does on every backend, for a backend's author to run in a repository of theirs.
 
-A test file of one line, ``from dovetail.testing.conformance import *``, run as ``pytest --dovetail-backend acme``, tests
-each op there is against float64 NumPy, finite differences and the built-in backend, and prints a score. What a backend
-does not state among its capabilities is not asked of it.
+A test file of one line, ``from dovetail.testing.conformance import *``, run as ``pytest --dovetail-backend acme``,
+tests each op there is against float64 NumPy, finite differences and the built-in backend, and prints a score. What a
+backend does not state among its capabilities is not asked of it.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _FLOATS = ["float16", "bfloat16", "float32", "float64"]
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give each test its ops and dtypes: those that there are when the tests are collected."""
-    backend = get_backend(metafunc.config.getoption("dovetail_backend"))
-    why = backend.missing()
-    if why is not None:
-        raise pytest.UsageError(f"--dovetail-backend {backend.name}: the backend cannot run here: {why}")
+    try:
+        backend = get_backend(metafunc.config.getoption("dovetail_backend", "cpu"))
+    except DeviceError as error:
+        raise pytest.Collector.CollectError(f"--dovetail-backend: {error}") from None
     names = cases.offered(backend.capabilities)
     if "op_name" in metafunc.fixturenames:
         metafunc.parametrize("op_name", list(OPS))
@@ -43,7 +43,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def device(request: pytest.FixtureRequest) -> Any:
     """The first device of the backend under test."""
-    return resolve(request.config.getoption("dovetail_backend"))
+    return resolve(request.config.getoption("dovetail_backend", "cpu"))
 
 
 def _has_float64(device: Any) -> bool:

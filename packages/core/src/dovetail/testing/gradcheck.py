@@ -209,8 +209,9 @@ class _Check:
         difference = float(np.max(np.abs(first - second), initial=0.0))
         if difference > self.nondet_tol:
             raise GradcheckError(
-                f"gradcheck: {self.name}: two backward passes give gradients of {self.input_name(position)} that differ "
-                f"by {difference:.3g} (nondet_tol={self.nondet_tol}); is a rule random, or does it write to its inputs?"
+                f"gradcheck: {self.name}: two backward passes give gradients of {self.input_name(position)} that "
+                f"differ by {difference:.3g} (nondet_tol={self.nondet_tol}); "
+                "is a rule random, or does it write to an input?"
             )
 
     def input_name(self, position: int) -> str:

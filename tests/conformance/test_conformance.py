@@ -1,0 +1,1 @@
+from dovetail.testing.conformance import *  # noqa: F403
