@@ -9,7 +9,7 @@ from dovetail import Tensor
 from dovetail.errors import DTypeError
 
 
-def _adopt(cls: type[Tensor], data: Any) -> Tensor:
+def _adopt(cls: type[Any], data: Any) -> Any:
     """Return a tensor of type ``cls`` that shares ``data``'s memory and has no history."""
     if data is None:
         data = dovetail.empty(0)

@@ -185,7 +185,7 @@ def nll_loss(
     if input.ndim == 1:
         loss = nll_loss(input.unsqueeze(0), target.unsqueeze(0), weight, ignore_index=ignore_index, reduction=reduction)
         return loss.squeeze(0) if reduction == "none" else loss
-    kept = target != ignore_index
+    kept: Tensor = ops.ne(target, ignore_index)
     classes = ops.where(kept, target, target * 0)
     picked = -input.gather(1, classes.unsqueeze(1)).squeeze(1)
     factor = kept.to(input.dtype) if weight is None else weight[classes] * kept
