@@ -198,10 +198,24 @@ def test_limits(install, monkeypatch):
     plugins.load()
     assert [found(name).state for name in ("one", "two", "three")] == ["loaded", "loaded", "disabled"]
     assert plugins.unknown_limits() == ["four"]
-    assert plugins.explain_missing("backend", "three", ["cpu"]) == (
+    assert plugins.explain_missing("backend", "three", ["cpu"]).startswith(
         "no backend 'three'; there is only 'cpu'; dovetail-three 1.0 is left out: "
         "DOVETAIL_PLUGINS='one, dovetail-two, four' does not name it"
     )
+
+
+def test_the_left_out_are_counted_where_they_have_nothing_to_do_with_the_name(monkeypatch):
+    named = [plugins.PluginRecord(name, distribution=f"dovetail-{name}") for name in ("one", "two", "three")]
+    monkeypatch.setattr(plugins, "discover", lambda: named)
+    monkeypatch.setenv(plugins.ENVIRONMENT, "one")
+    plugins.reset()
+    assert plugins.explain_missing("backend", "acme", ["cpu"]) == (
+        "no backend 'acme'; there is only 'cpu'; 2 plug-ins are left out by DOVETAIL_PLUGINS='one'; see: dovetail plugins"
+    )
+    monkeypatch.setenv(plugins.ENVIRONMENT, "one,two")
+    plugins.reset()
+    assert "; 1 plug-in is left out by DOVETAIL_PLUGINS='one,two'; " in plugins.explain_missing("backend", "acme", [])
+    plugins.reset()
 
 
 def test_empty_limit_leaves_all_out(install, monkeypatch):
