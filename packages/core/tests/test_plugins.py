@@ -205,12 +205,12 @@ def test_limits(install, monkeypatch):
 
 
 def test_the_left_out_are_counted_where_they_have_nothing_to_do_with_the_name(monkeypatch):
-    named = [plugins.PluginRecord(name, distribution=f"dovetail-{name}") for name in ("one", "two", "three")]
-    monkeypatch.setattr(plugins, "discover", lambda: named)
+    monkeypatch.setattr(plugins, "discover", lambda: [plugins.PluginRecord(name) for name in ("one", "two", "three")])
     monkeypatch.setenv(plugins.ENVIRONMENT, "one")
     plugins.reset()
     assert plugins.explain_missing("backend", "acme", ["cpu"]) == (
-        "no backend 'acme'; there is only 'cpu'; 2 plug-ins are left out by DOVETAIL_PLUGINS='one'; see: dovetail plugins"
+        "no backend 'acme'; there is only 'cpu'; 2 plug-ins are left out by DOVETAIL_PLUGINS='one'; "
+        "see: dovetail plugins"
     )
     monkeypatch.setenv(plugins.ENVIRONMENT, "one,two")
     plugins.reset()
