@@ -23,7 +23,8 @@ def slice_view(xp, x, *, index):
 def unslice(xp, g, *, index, shape):
     """Return zeros of ``shape`` with ``g`` at ``index``; the gradient of ``slice_view``."""
     out = xp.zeros(tuple(shape), dtype=g.dtype)
-    out[index] = g
+    kept = tuple(part for part in index if part is not None)  # the standard takes no new axis where it writes
+    out[kept] = xp.reshape(g, out[kept].shape)
     return out
 
 

@@ -32,6 +32,16 @@ def _axis(dim):
     return tuple(dim) if isinstance(dim, list) else dim
 
 
+def _accumulated(xp, x, dtype):
+    """Return what to add or multiply up, and in which dtype: booleans and integers in int64."""
+    is_bool = x.dtype == xp.bool
+    # xp.isdtype knows a namespace's own dtypes only, and bfloat16 is none of NumPy's
+    if dtype is None and (is_bool or x.dtype in (xp.int64, xp.int32, xp.int16, xp.int8, xp.uint8)):
+        dtype = xp.int64
+    # the standard adds up numbers only
+    return (xp.astype(x, dtype), dtype) if is_bool else (x, dtype)
+
+
 def _reductions(make):
     return [
         Sample(make(3, 4)),
@@ -44,6 +54,7 @@ def _reductions(make):
 @op
 def sum(xp, x, *, dim=None, keepdim=False, dtype=None):
     """Return the sum over ``dim`` (all by default); of integers and booleans as int64."""
+    x, dtype = _accumulated(xp, x, dtype)
     return xp.sum(x, axis=_axis(dim), keepdims=keepdim, dtype=dtype)
 
 
@@ -80,6 +91,7 @@ def _mean_of_floats(x, dim, keepdim, dtype):
 @op
 def prod(xp, x, *, dim=None, keepdim=False, dtype=None):
     """Return the product over ``dim`` (all by default); of integers and booleans as int64."""
+    x, dtype = _accumulated(xp, x, dtype)
     return xp.prod(x, axis=_axis(dim), keepdims=keepdim, dtype=dtype)
 
 
@@ -127,7 +139,7 @@ def amin(xp, x, *, dim=None, keepdim=False):
 
 def _extreme_x(g, x, out, dim, keepdim):
     chosen = x == widen(out, x.shape, dim, keepdim)
-    count = chosen.sum(tuple(axes_of(dim, x.ndim)), keepdim=True)
+    count = chosen.to(x.dtype).sum(tuple(axes_of(dim, x.ndim)), keepdim=True)
     return where(chosen, widen(g, x.shape, dim, keepdim) / count, 0.0)
 
 
@@ -206,6 +218,7 @@ logsumexp.sample(lambda make: [Sample(make(3, 4), dim=1), Sample(make(2, 3), dim
 @op
 def cumsum(xp, x, *, dim, dtype=None):
     """Return the running sum along ``dim``."""
+    x, dtype = _accumulated(xp, x, dtype)
     return xp.cumulative_sum(x, axis=dim, dtype=dtype)
 
 
@@ -216,7 +229,8 @@ cumsum.sample(lambda make: [Sample(make(3, 4), dim=1), Sample(make(3), dim=0)])
 @op
 def cumprod(xp, x, *, dim):
     """Return the running product along ``dim``."""
-    return xp.cumulative_prod(x, axis=dim)
+    x, dtype = _accumulated(xp, x, None)
+    return xp.cumulative_prod(x, axis=dim, dtype=dtype)
 
 
 def _cumprod_x(g, x, out, dim):

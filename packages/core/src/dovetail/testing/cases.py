@@ -160,10 +160,10 @@ def expect_close(what: str, found: np.ndarray, expected: np.ndarray, tolerance: 
         )
 
 
-def refusal(op: Op, sample: Sample) -> str | None:
-    """Return why the built-in backend does not take a sample, or None when it does."""
+def refusal(op: Op, sample: Sample, device: Any) -> str | None:
+    """Return why a device does not take a sample, or None when it does."""
     try:
-        run(op, place(sample, "cpu"), sample.options)
+        run(op, place(sample, device), sample.options)
     except (DovetailError, TypeError, OverflowError) as error:
         return str(error)
     return None
