@@ -19,7 +19,7 @@ def widen(g, shape, dim, keepdim):
 
 def axes_of(dim, ndim: int) -> list[int]:
     """Return ``dim`` (None, an integer or several) as ascending axes of 0 or more."""
-    if dim is None or dim == () or dim == []:
+    if not ndim or dim is None or dim == () or dim == []:
         return list(range(ndim))
     dims = dim if isinstance(dim, (tuple, list)) else (dim,)
     return sorted(axis + ndim if axis < 0 else axis for axis in dims)
@@ -34,6 +34,8 @@ def _axis(dim):
 
 def _accumulated(xp, x, dtype):
     """Return what to add or multiply up, and in which dtype: booleans and integers in int64."""
+    if getattr(x.dtype, "kind", "") == "f":  # NumPy says so at once
+        return x, dtype
     is_bool = x.dtype == xp.bool
     # xp.isdtype knows a namespace's own dtypes only, and bfloat16 is none of NumPy's
     if dtype is None and (is_bool or x.dtype in (xp.int64, xp.int32, xp.int16, xp.int8, xp.uint8)):
@@ -71,6 +73,8 @@ def mean(xp, x, *, dim=None, keepdim=False, dtype=None):
     """
     if dtype is not None:
         x = xp.astype(x, dtype)
+    if not math.prod(x.shape):
+        return xp.sum(x, axis=_axis(dim), keepdims=keepdim) * math.nan  # without a warning
     return xp.mean(x, axis=_axis(dim), keepdims=keepdim)
 
 
@@ -108,8 +112,8 @@ def _prod_x(g, x, out, dim, keepdim):
     size = rows.shape[-1]
     from dovetail.ops.shape import cat
 
-    left = cat((ones, rows.narrow(-1, 0, size - 1).cumprod(-1)), dim=-1)
-    right = cat((ones, rows.flip(-1).narrow(-1, 0, size - 1).cumprod(-1)), dim=-1).flip(-1)
+    left = cat(ones, rows.narrow(-1, 0, size - 1).cumprod(-1), dim=-1)
+    right = cat(ones, rows.flip(-1).narrow(-1, 0, size - 1).cumprod(-1), dim=-1).flip(-1)
     others = (left * right).reshape(flat.shape)
     order = [a for a in range(x.ndim) if a not in axis] + axis
     return g * others.permute([order.index(a) for a in range(x.ndim)])
@@ -121,6 +125,7 @@ prod.sample(
         Sample(make(3, 4)),
         Sample(make(3, 4), dim=1),
         Sample(make(2, 3), dim=0, keepdim=True),
+        Sample(make.constant([[2.0, 0.0, 3.0], [0.0, 1.5, 0.0]]), dim=1),
     ]
 )
 
@@ -185,28 +190,58 @@ for _truth in (all, any):
 @op
 def var(xp, x, *, dim=None, correction=1, keepdim=False):
     """Return the variance over ``dim``, with ``correction`` subtracted from the count."""
-    return xp.var(x, axis=_axis(dim), correction=correction, keepdims=keepdim)
+    return _variance(xp, x, dim, correction, keepdim)
+
+
+@op
+def std(xp, x, *, dim=None, correction=1, keepdim=False):
+    """Return the standard deviation over ``dim``, with ``correction`` subtracted from the count."""
+    return xp.sqrt(_variance(xp, x, dim, correction, keepdim))
+
+
+def _variance(xp, x, dim, correction, keepdim):
+    if _reduced_count(x.shape, dim) > correction:
+        return xp.var(x, axis=_axis(dim), correction=correction, keepdims=keepdim)
+    centred = x - xp.sum(x, axis=_axis(dim), keepdims=True) / max(_reduced_count(x.shape, dim), 1)
+    total = xp.sum(centred * centred, axis=_axis(dim), keepdims=keepdim)
+    return total / xp.zeros_like(total)  # nan or inf, without a warning
 
 
 def _var_x(g, x, dim, correction, keepdim):
-    count = _reduced_count(x.shape, dim) - correction
-    return widen(g * (2.0 / count if count else math.nan), x.shape, dim, keepdim) * (
+    count = max(_reduced_count(x.shape, dim) - correction, 0)
+    return widen(g * (2.0 / count if count else math.inf), x.shape, dim, keepdim) * (
         x - x.mean(tuple(axes_of(dim, x.ndim)), keepdim=True)
     )
 
 
+def _std_x(g, x, out, dim, correction, keepdim):
+    # at 0 the slope has no limit; PyTorch gives 0
+    return _var_x(where(out == 0, 0.0, g / (2 * out)), x, dim, correction, keepdim)
+
+
 var.vjp(x=_var_x)
-var.sample(lambda make: [*_reductions(make), Sample(make(3, 4), dim=0, correction=0)])
+std.vjp(x=_std_x)
+for _spread in (var, std):
+    _spread.sample(lambda make: [*_reductions(make), Sample(make(3, 4), dim=0, correction=0)])
+
+
+@var.checked_by
+@std.checked_by
+def _spread_of_floats(x, dim, correction, keepdim):
+    if not x.dtype.is_differentiable:
+        raise DTypeError(f"var and std: take floating point or complex, got {x.dtype}; convert with .float()")
 
 
 @op
 def logsumexp(xp, x, *, dim, keepdim=False):
     """Return the logarithm of the sum of exponentials over ``dim``, computed without overflow."""
     axis = _axis(dim)
+    if not math.prod(x.shape):
+        return xp.log(xp.sum(x, axis=axis, keepdims=keepdim))
     top = xp.max(x, axis=axis, keepdims=True)
     top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
     total = xp.log(xp.sum(xp.exp(x - top), axis=axis, keepdims=True)) + top
-    return total if keepdim else xp.squeeze(total, axis=tuple(axes_of(dim, x.ndim)))
+    return total if keepdim or not x.ndim else xp.squeeze(total, axis=tuple(axes_of(dim, x.ndim)))
 
 
 logsumexp.vjp(
@@ -219,7 +254,8 @@ logsumexp.sample(lambda make: [Sample(make(3, 4), dim=1), Sample(make(2, 3), dim
 def cumsum(xp, x, *, dim, dtype=None):
     """Return the running sum along ``dim``."""
     x, dtype = _accumulated(xp, x, dtype)
-    return xp.cumulative_sum(x, axis=dim, dtype=dtype)
+    along = xp.reshape(x, (1,)) if not x.ndim else x
+    return xp.reshape(xp.cumulative_sum(along, axis=dim, dtype=dtype), x.shape)
 
 
 cumsum.vjp(x=lambda g, dim: g.flip(dim).cumsum(dim).flip(dim))
@@ -227,29 +263,36 @@ cumsum.sample(lambda make: [Sample(make(3, 4), dim=1), Sample(make(3), dim=0)])
 
 
 @op
-def cumprod(xp, x, *, dim):
+def cumprod(xp, x, *, dim, dtype=None):
     """Return the running product along ``dim``."""
-    x, dtype = _accumulated(xp, x, None)
-    return xp.cumulative_prod(x, axis=dim, dtype=dtype)
+    x, dtype = _accumulated(xp, x, dtype)
+    along = xp.reshape(x, (1,)) if not x.ndim else x
+    return xp.reshape(xp.cumulative_prod(along, axis=dim, dtype=dtype), x.shape)
 
 
 def _cumprod_x(g, x, out, dim):
     if bool((x == 0).any()):
         # d out[j] / d x[i] is the product of the others up to j; each is taken apart, without dividing by zero
-        from dovetail.ops.shape import stack
+        from dovetail.ops.shape import cat, stack
 
+        if not x.ndim:
+            return g
         parts = []
         for position in range(x.shape[dim]):
             ones = x.narrow(dim, position, 1) * 0 + 1
             before, after = x.narrow(dim, 0, position), x.narrow(dim, position + 1, x.shape[dim] - position - 1)
-            from dovetail.ops.shape import cat
-
-            others = cat((before, ones, after), dim=dim).cumprod(dim)
+            others = cat(before, ones, after, dim=dim).cumprod(dim)
             size = x.shape[dim] - position
             parts.append((others.narrow(dim, position, size) * g.narrow(dim, position, size)).sum(dim))
-        return stack(parts, dim=dim)
+        return stack(*parts, dim=dim)
     return (g * out).flip(dim).cumsum(dim).flip(dim) / x
 
 
 cumprod.vjp(x=_cumprod_x)
-cumprod.sample(lambda make: [Sample(make(3, 4), dim=1), Sample(make(3), dim=0)])
+cumprod.sample(
+    lambda make: [
+        Sample(make(3, 4), dim=1),
+        Sample(make(3), dim=0),
+        Sample(make.constant([2.0, 0.0, 3.0, 0.0, 1.5]), dim=0),
+    ]
+)

@@ -161,9 +161,10 @@ def expect_close(what: str, found: np.ndarray, expected: np.ndarray, tolerance: 
 
 
 def refusal(op: Op, sample: Sample, device: Any) -> str | None:
-    """Return why a device does not take a sample, or None when it does."""
+    """Return why a device does not take a sample, or None when it does and gives results of dtypes that there are."""
     try:
-        run(op, place(sample, device), sample.options)
+        for result in run(op, place(sample, device), sample.options):
+            _ = result.dtype
     except (DovetailError, TypeError, OverflowError) as error:
         return str(error)
     return None
