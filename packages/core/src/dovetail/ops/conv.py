@@ -93,7 +93,8 @@ def conv2d_weight(xp, grad, x, *, shape, stride, padding, dilation, groups):
     kernel, sizes = shape[2:], grad.shape[2:]
     outputs = xp.reshape(grad, (grad.shape[0], groups, shape[0] // groups, sizes[0] * sizes[1]))
     columns = _grouped(xp, windows(xp, x, kernel, stride, padding, dilation, sizes), groups)
-    total = xp.sum(xp.matmul(outputs, xp.permute_dims(columns, (0, 1, 3, 2))), axis=0)
+    total = xp.matmul(outputs, xp.permute_dims(columns, (0, 1, 3, 2)))
+    total = xp.sum(total, axis=0, dtype=total.dtype)
     return xp.reshape(total, tuple(shape))
 
 
