@@ -36,6 +36,19 @@ class Line(LightningModule):
         return optim.SGD(self.parameters(), lr=self.hparams.lr)
 
 
+class Scripted(Line):
+    """Validation losses as told."""
+
+    script = ()
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", self.script[self.current_epoch])
+
+
+def scripted(values, **attributes):
+    return type("Model", (Scripted,), {"script": values, **attributes})()
+
+
 def data(count=16):
     x = dovetail.linspace(-1, 1, count).reshape(count, 1)
     return TensorDataset(x, 2 * x + 1)

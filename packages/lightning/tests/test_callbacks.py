@@ -4,8 +4,7 @@ import io
 import math
 
 import pytest
-from lightning_helpers import Line, loader, quiet
-from test_checkpoint import scripted
+from lightning_helpers import Line, loader, quiet, scripted
 
 from dovetail import nn, optim
 from dovetail.lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelSummary

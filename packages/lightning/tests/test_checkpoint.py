@@ -5,7 +5,7 @@ import os
 import re
 
 import pytest
-from lightning_helpers import Line, loader, quiet
+from lightning_helpers import Line, Scripted, loader, quiet, scripted
 
 import dovetail
 from dovetail import optim
@@ -115,19 +115,6 @@ def test_a_finished_run_goes_on_when_given_more_epochs(tmp_path):
     resumed = Rich()
     quiet(max_epochs=4).fit(resumed, loader(shuffle=True), ckpt_path=tmp_path / "half.ckpt")
     assert weights(resumed) == weights(whole)
-
-
-class Scripted(Line):
-    """Validation losses as told."""
-
-    script = ()
-
-    def validation_step(self, batch, batch_idx):
-        self.log("val_loss", self.script[self.current_epoch])
-
-
-def scripted(values, **attributes):
-    return type("Model", (Scripted,), {"script": values, **attributes})()
 
 
 def kept(tmp_path, values, **options):

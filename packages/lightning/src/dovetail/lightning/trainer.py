@@ -121,7 +121,12 @@ class Trainer:
     # -- the four runs ----------------------------------------------------------------------------------------------
 
     def fit(
-        self, model: LightningModule, train_dataloaders: Any = None, val_dataloaders: Any = None, ckpt_path: Any = None
+        self,
+        model: LightningModule,
+        train_dataloaders: Any = None,
+        val_dataloaders: Any = None,
+        *,
+        ckpt_path: Any = None,
     ) -> None:
         """Train a model.
 
