@@ -54,7 +54,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
         >>> F.gelu(dovetail.tensor([0.0, 2.0]))
         tensor([0.0000, 1.9545])
     """
-    return ops.gelu(input, approximate)
+    return ops.gelu(input, approximate=approximate)
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -81,8 +81,8 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
         tensor([-0.5000,  2.0000])
     """
     if inplace:
-        return input.copy_(ops.leaky_relu(_kept(input), negative_slope))
-    return ops.leaky_relu(input, negative_slope)
+        return input.copy_(ops.leaky_relu(_kept(input), negative_slope=negative_slope))
+    return ops.leaky_relu(input, negative_slope=negative_slope)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -129,7 +129,7 @@ def softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
         tensor([0.2500, 0.2500, 0.2500, 0.2500])
     """
     dim = _softmax_dim("softmax", input, dim)
-    return ops.softmax(input if dtype is None else input.to(dtype), dim)
+    return ops.softmax(input if dtype is None else input.to(dtype), dim=dim)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
@@ -148,7 +148,7 @@ def log_softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Ten
         tensor([[-0.6931, -0.6931]])
     """
     dim = _softmax_dim("log_softmax", input, dim)
-    return ops.log_softmax(input if dtype is None else input.to(dtype), dim)
+    return ops.log_softmax(input if dtype is None else input.to(dtype), dim=dim)
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:

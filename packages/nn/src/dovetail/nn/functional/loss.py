@@ -123,13 +123,12 @@ def cross_entropy(
         raise ValueError(f"label_smoothing is from 0 to 1; got {label_smoothing}")
     if target.is_floating_point():
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
+    options = {"ignore_index": ignore_index, "label_smoothing": label_smoothing, "reduction": reduction}
     try:
         if input.ndim == 1:
-            loss = ops.cross_entropy(
-                input.unsqueeze(0), target.unsqueeze(0), weight, ignore_index, label_smoothing, reduction
-            )[0]
+            loss = ops.cross_entropy(input.unsqueeze(0), target.unsqueeze(0), weight, **options)[0]
             return loss.squeeze(0) if reduction == "none" else loss
-        return ops.cross_entropy(input, target, weight, ignore_index, label_smoothing, reduction)[0]
+        return ops.cross_entropy(input, target, weight, **options)[0]
     except Exception as error:
         raise (explain_labels("cross_entropy", input, target, weight, ignore_index) or error) from None
 
