@@ -20,6 +20,7 @@ _ASPECTS = {
     "test_defined": "def", "test_gradient": "grad", "test_second_gradient": "grad2", "test_strided": "strided",
     "test_empty": "empty", "test_zero_dim": "0-d", "test_broadcast": "broadcast",
 }  # fmt: skip
+_ORDER = ["def", *_SHORT.values(), "grad", "grad2", "gf16", "gbf16", "gf32", "gf64", *_ASPECTS.values()]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,7 +49,7 @@ def _column(item: Any) -> tuple[str, str] | None:
         return parameters["op_name"], _SHORT[parameters["dtype_name"]]
     if "float_name" in parameters:
         return parameters["op_name"], "g" + _SHORT[parameters["float_name"]]
-    return parameters["op_name"], _ASPECTS.get(function, function)
+    return parameters["op_name"], _ASPECTS[function]
 
 
 class _Score:
@@ -57,7 +58,7 @@ class _Score:
     def __init__(self, config: pytest.Config) -> None:
         self.backend = config.getoption("dovetail_backend")
         self.outcomes: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        self.columns: dict[str, None] = {}
+        self.columns: list[str] = []
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         column = _column(item)
@@ -71,11 +72,12 @@ class _Score:
             if name == _SCORED:
                 op, column = value
                 self.outcomes[op][column].add(report.outcome)
-                self.columns[column] = None
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if not self.outcomes:
             return
+        used = {column for found in self.outcomes.values() for column in found}
+        self.columns = sorted(used, key=_ORDER.index)
         signs = {
             op: {column: _sign(found.get(column, set())) for column in self.columns}
             for op, found in self.outcomes.items()

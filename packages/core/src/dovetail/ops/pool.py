@@ -5,6 +5,7 @@ from __future__ import annotations
 from dovetail.errors import ShapeError
 from dovetail.op import Sample, op
 from dovetail.ops.conv import out_size, pad_planes, window_slices
+from dovetail.ops.reduce import is_integer
 
 
 def pool_sizes(shape, kernel_size, stride, padding, dilation, ceil_mode):
@@ -46,10 +47,8 @@ def _places(xp, shape, kernel_size, stride, padding, dilation, sizes):
 def max_pool2d(xp, x, *, kernel_size, stride, padding=(0, 0), dilation=(1, 1), ceil_mode=False):
     """Return the largest element of each window, and which it was, counted in its plane (int64)."""
     sizes = pool_sizes(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
-    floating = xp.isdtype(x.dtype, "real floating")
-    padded = _padded(
-        xp, x, -float("inf") if floating else xp.iinfo(x.dtype).min, kernel_size, stride, padding, dilation, sizes
-    )
+    least = xp.iinfo(x.dtype).min if is_integer(xp, x) else -float("inf")
+    padded = _padded(xp, x, least, kernel_size, stride, padding, dilation, sizes)
     best = indices = None
     for where, place in _places(xp, x.shape, kernel_size, stride, padding, dilation, sizes):
         value = padded[where]

@@ -32,13 +32,17 @@ def _axis(dim):
     return tuple(dim) if isinstance(dim, list) else dim
 
 
+def is_integer(xp, x) -> bool:
+    """Return whether an array holds integers. ``xp.isdtype`` knows only a namespace's own dtypes, and not bfloat16."""
+    if getattr(x.dtype, "kind", "") == "f":  # NumPy says so at once
+        return False
+    return x.dtype in (xp.int64, xp.int32, xp.int16, xp.int8, xp.uint8)
+
+
 def _accumulated(xp, x, dtype):
     """Return what to add or multiply up, and in which dtype: booleans and integers in int64."""
-    if getattr(x.dtype, "kind", "") == "f":  # NumPy says so at once
-        return x, dtype
     is_bool = x.dtype == xp.bool
-    # xp.isdtype knows a namespace's own dtypes only, and bfloat16 is none of NumPy's
-    if dtype is None and (is_bool or x.dtype in (xp.int64, xp.int32, xp.int16, xp.int8, xp.uint8)):
+    if dtype is None and (is_bool or is_integer(xp, x)):
         dtype = xp.int64
     # the standard adds up numbers only
     return (xp.astype(x, dtype), dtype) if is_bool else (x, dtype)
