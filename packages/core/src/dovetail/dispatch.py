@@ -10,7 +10,7 @@ from typing import Any
 
 from dovetail import modes
 from dovetail.align import CATEGORY, align, explain
-from dovetail.autograd.graph import LEAF, Node, Output, keep
+from dovetail.autograd.graph import LEAF, Node, Output, keep, next_sequence
 from dovetail.errors import GradError
 from dovetail.modes import state, through_modes
 from dovetail.op import Op
@@ -18,22 +18,24 @@ from dovetail.tensor import Tensor
 from dovetail.views import Shared, mark_view
 
 active_modes = modes.active
-new = Tensor.__new__
+new, new_node = Tensor.__new__, Node.__new__
+ELEMENTWISE = ("same", "number", "float")  # how the inputs of an op that broadcasts may be promoted
+SPELLINGS = {"axis": "dim", "keepdims": "keepdim"}
 INTEGER, FLOATING = 1, 2  # DType.category; complex is above floating point
 
 
 def make_call(op: Op) -> Any:
     """Return the function that runs ``op``, specialised by the number of its inputs."""
     plain = not (op.options or op.variadic or op.optional or op.view or op.mutates) and op.outputs == ("out",)
-    if plain and op.promote in ("same", "float") and len(op.inputs) == 1:
+    if plain and op.promote in ELEMENTWISE and len(op.inputs) == 1:
         return _unary(op)
-    if plain and op.promote in ("same", "float") and len(op.inputs) == 2:
+    if plain and op.promote in ELEMENTWISE and len(op.inputs) == 2:
         return _binary(op)
     return _general(op)
 
 
 def _unary(op: Op) -> Any:
-    kernels, needs_float = op.kernels, op.promote == "float"
+    kernels, least = op.kernels, op.least
 
     def call(x):
         if active_modes and state.modes:
@@ -41,7 +43,7 @@ def _unary(op: Op) -> Any:
         try:
             a = x._array
             device = x._device
-            aligned = not needs_float or CATEGORY[a.dtype] >= FLOATING
+            aligned = not least or CATEGORY[a.dtype] >= least
         except (AttributeError, KeyError):
             aligned = False
         if not aligned:
@@ -59,14 +61,14 @@ def _unary(op: Op) -> Any:
             return out
         node = out._node = Node(op, (x if node_x is LEAF else node_x,))
         if op.kept:
-            keep(node, (x,), {}, (out,))
+            keep(node, (True,), (x,), {}, (out,))
         return out
 
     return call
 
 
 def _binary(op: Op) -> Any:
-    kernels, needs_float = op.kernels, op.promote == "float"
+    kernels, least = op.kernels, op.least
 
     def call(x, y):
         if active_modes and state.modes:
@@ -75,15 +77,15 @@ def _binary(op: Op) -> Any:
         try:
             a = x._array
             device = x._device
-            if kind is float or kind is int:
+            if kind is not Tensor and (kind is float or kind is int):
                 b = y
                 category = CATEGORY[a.dtype]
-                aligned = category >= FLOATING or (category == INTEGER and kind is int and not needs_float)
+                aligned = category >= FLOATING or (category == INTEGER and kind is int and least <= INTEGER)
             else:
                 b = y._array
                 aligned = a.dtype is b.dtype and y._device is device
-                if needs_float and aligned:
-                    aligned = CATEGORY[a.dtype] >= FLOATING
+                if least and aligned:
+                    aligned = CATEGORY[a.dtype] >= least
         except (AttributeError, KeyError):
             aligned = False
         if not aligned:
@@ -100,11 +102,15 @@ def _binary(op: Op) -> Any:
         node_y = None if b is y else y._node
         if (node_x is None and node_y is None) or not state.grad or not op.differentiable:
             return out
-        node = out._node = Node(op, (x if node_x is LEAF else node_x, y if node_y is LEAF else node_y))
+        node = out._node = new_node(Node)
+        node.op = op
+        node.edges = (x if node_x is LEAF else node_x, y if node_y is LEAF else node_y)
+        node.sequence = next_sequence()
+        node.saved = node.versions = node.shapes = None
         if a is x or b is y or a.shape != b.shape:
             node.shapes = (getattr(a, "shape", None), getattr(b, "shape", None))
         if op.kept:
-            keep(node, (x, y), {}, (out,))
+            keep(node, (node_x is not None, node_y is not None), (x, y), {}, (out,))
         return out
 
     return call
@@ -143,8 +149,10 @@ def bind(op: Op, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, 
 
 
 def _bind_positional(op: Op, rest: tuple, kwargs: dict[str, Any], options: dict[str, Any]) -> None:
-    """Add the options given by position to ``options``."""
+    """Add the options given by position, or by the names that NumPy has for them, to ``options``."""
     names = list(op.options)
+    for name in [name for name in kwargs if SPELLINGS.get(name) in names]:
+        options[SPELLINGS[name]] = options.pop(name)
     if len(rest) > len(names) or len(options) != len(names):
         allowed = ", ".join((*op.inputs, *names))
         unknown = [name for name in kwargs if name not in op.options]
@@ -204,7 +212,7 @@ def record(op: Op, inputs: tuple, options: dict[str, Any], outputs: tuple) -> No
         if name not in op.no_grad_outputs:
             output._node = Output(node, index) if several else node
     if op.kept:
-        keep(node, inputs, options, outputs)
+        keep(node, tuple([edge is not None for edge in edges]), inputs, options, outputs)
     return node
 
 

@@ -20,7 +20,11 @@ def prepared_kernel(op: Op, device: Device) -> Callable[..., Any]:
     backend = device.backend
     plain = not op.options and not op.variadic and not op.optional
     arity = len(op.inputs) if plain and len(op.inputs) <= 2 else None
-    candidates = [kernel for _, kernel in serving(op, backend)]
+    candidates = []
+    for _, kernel in serving(op, backend):
+        candidates.append(kernel)
+        if getattr(kernel, "complete", False):  # it never passes a case on
+            break
     kernel = candidates[0] if len(candidates) == 1 else _first_taker(candidates)
     return backend.prepare(kernel, arity)
 

@@ -8,7 +8,7 @@ from typing import Any
 from dovetail.errors import GradError
 from dovetail.views import shared_of
 
-_next_sequence = count(0, -1).__next__
+next_sequence = count(0, -1).__next__
 
 
 class _Leaf:
@@ -42,7 +42,7 @@ class Node:
         self.saved: Any = None
         self.versions: Any = None
         self.shapes: Any = None
-        self.sequence = _next_sequence()
+        self.sequence = next_sequence()
 
     def name(self) -> str:
         """Return the name that PyTorch shows, such as ``AddBackward0``."""
@@ -70,10 +70,9 @@ class Output:
         self.index = index
 
 
-def keep(node: Node, inputs: tuple, options: dict[str, Any], outputs: tuple) -> None:
+def keep(node: Node, needed: tuple, inputs: tuple, options: dict[str, Any], outputs: tuple) -> None:
     """Save in ``node`` what the rules of the inputs that need a gradient ask for, and nothing else."""
     op = node.op
-    needed = tuple([edge is not None for edge in node.edges])
     keeper = op.keepers.get(needed)
     if keeper is None:
         keeper = op.keepers[needed] = _keeper(_plan(op, needed))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextvars
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dovetail.backends.base import Backend
-from dovetail.backends.cpu_kernels import KERNELS
+from dovetail.backends.cpu_kernels import KERNELS, Direct
 from dovetail.device import CPU, Device
 from dovetail.dtypes import DType, from_numpy
 
@@ -64,7 +65,9 @@ class CpuBackend(Backend):
         return from_numpy(array.dtype)
 
     def shares_memory(self, first: np.ndarray, second: np.ndarray) -> bool:
-        return np.may_share_memory(first, second)
+        # a view's base is the array that owns the memory, so that this is exact for a result and its input
+        base = first.base
+        return base is not None and (base is second or base is second.base)
 
     def is_owner(self, array: np.ndarray) -> bool:
         return array.base is None
@@ -79,7 +82,9 @@ class CpuBackend(Backend):
                 result = kernel(np, x)
             finally:
                 reset_state(token)
-            return result if result.__class__ is ndarray else asarray(result)
+            if result.__class__ is ndarray:
+                return result if result.dtype is x.dtype else _as_bfloat16(result, x)
+            return _as_bfloat16(asarray(result), x)
 
         def binary(x: Any, y: Any) -> Any:
             if y.__class__ is float and x.__class__ is ndarray:
@@ -97,12 +102,45 @@ class CpuBackend(Backend):
                 result = kernel(np, *arrays, **options)
             finally:
                 reset_state(token)
-            if result.__class__ is ndarray:
-                return result
+            if result is None:
+                return None
+            like = arrays[0] if options.get("dtype") is None else None
             if isinstance(result, tuple):
-                return tuple(None if part is None else np.asarray(part) for part in result)
-            return None if result is None else asarray(result)
+                return tuple([None if part is None else _as_bfloat16(np.asarray(part), like) for part in result])
+            return _as_bfloat16(result if result.__class__ is ndarray else asarray(result), like)
 
+        if isinstance(kernel, Direct):
+            return self._prepare_direct(kernel.function)
         if arity == 1:
             return unary
         return binary if arity == 2 else general
+
+    def _prepare_direct(self, function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+        """Do what ``prepare`` does for sums and products, which hardly ever have anything to warn of.
+
+        Setting the error state costs half of what adding two small arrays does. So it is left alone: a warning is
+        filtered out (see below), and where warnings are errors the operation runs again without them.
+        """
+        asarray = np.asarray
+
+        def direct(x: Any, y: Any) -> Any:
+            if y.__class__ is float and x.__class__ is ndarray:
+                y = asarray(y, x.dtype)
+            try:
+                result = function(x, y)
+            except (RuntimeWarning, FloatingPointError):
+                with np.errstate(all="ignore"):
+                    result = function(x, y)
+            return result if result.__class__ is ndarray else asarray(result)
+
+        return direct
+
+
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"dovetail\.backends\.cpu$")
+
+
+def _as_bfloat16(result: ndarray, like: Any) -> ndarray:
+    """Return a kernel's result as bfloat16 when its input was; NumPy makes float32 of that with a Python number."""
+    if like is None or result.dtype is like.dtype or like.dtype.kind != "V" or result.dtype.kind != "f":
+        return result
+    return result.astype(like.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +11,18 @@ import numpy as np
 
 #: Elements that the optimizer updates work on at a time, so that what they need stays in a core's cache.
 BLOCK = 16384
+
+
+class Direct:
+    """A kernel that is just a function of two arrays, takes every case and hardly ever overflows."""
+
+    complete = True
+
+    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+        self.function = function
+
+    def __call__(self, xp: Any, x: Any, y: Any) -> Any:
+        return self.function(x, y)
 
 
 def pow(xp: Any, x: Any, y: Any) -> Any:
@@ -34,6 +47,32 @@ def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
     if bias is not None and out.ndim:
         out += bias
     return out
+
+
+def where(xp: Any, condition: Any, x: Any, y: Any) -> Any:
+    """Make numbers arrays of the other's dtype, which NumPy does not for bfloat16."""
+    if y.__class__ is float and hasattr(x, "dtype"):
+        y = np.asarray(y, x.dtype)
+    elif x.__class__ is float and hasattr(y, "dtype"):
+        x = np.asarray(x, y.dtype)
+    return np.where(condition, x, y)
+
+
+def sum(xp: Any, x: Any, *, dim: Any, keepdim: bool, dtype: Any) -> Any:
+    """Add bfloat16 up in float32; eight bits would stop counting at 256."""
+    kind = x.dtype.kind
+    if dtype is None and kind != "f":
+        dtype = np.float32 if kind == "V" else np.int64 if kind in "bui" else None
+    if isinstance(dim, (tuple, list)):
+        dim = tuple(dim) or None
+    return np.add.reduce(x, axis=dim, dtype=dtype, keepdims=keepdim)
+
+
+def mean(xp: Any, x: Any, *, dim: Any, keepdim: bool, dtype: Any) -> Any:
+    """As ``sum``."""
+    if x.dtype.kind != "V" or dtype is not None or not x.size:
+        return NotImplemented
+    return np.mean(x, axis=tuple(dim) or None if isinstance(dim, (tuple, list)) else dim, keepdims=keepdim, dtype="f4")
 
 
 # Scatter
@@ -171,10 +210,12 @@ def adam_step(
     return parameter, average, square_average, largest
 
 
-KERNELS: dict[str, Callable[..., Any]] = {
+_DIRECT = {"add": operator.add, "sub": operator.sub, "mul": operator.mul}
+
+KERNELS: dict[str, Callable[..., Any]] = {name: Direct(function) for name, function in _DIRECT.items()} | {
     kernel.__name__: kernel
     for kernel in (
-        adam_step, cross_entropy, cross_entropy_backward, embedding_backward, linear, pow, put, scatter_add, sgd_step,
-        take, untake,
+        adam_step, cross_entropy, cross_entropy_backward, embedding_backward, linear, mean, pow, put, scatter_add,
+        sgd_step, sum, take, untake, where,
     )
 }  # fmt: skip
