@@ -2,9 +2,13 @@
 
 import sys
 import textwrap
+import warnings
+from typing import ClassVar
 
+import numpy as np
 import pytest
 
+import dovetail
 from dovetail import plugins
 
 
@@ -41,3 +45,81 @@ def own_specs(monkeypatch):
     plugins.reset()
     yield
     plugins.reset()
+
+def place(lib, array, layout="plain"):
+    """Return a NumPy array as a tensor of Dovetail or PyTorch, its elements side by side in memory or not."""
+    if layout == "strided" and array.ndim:
+        return lib.tensor(np.repeat(array, 2, axis=-1))[..., ::2]
+    if layout == "permuted" and array.ndim:
+        return lib.tensor(np.ascontiguousarray(array.T)).permute(*reversed(range(array.ndim)))
+    return lib.tensor(array)
+
+
+class Comparison:
+    """Runs the same call on the same numbers in Dovetail and in PyTorch."""
+
+    tolerance: ClassVar = {"float16": 4e-3, "bfloat16": 3e-2, "float32": 2e-5, "complex64": 2e-5}
+
+    def __init__(self, torch):
+        self.torch = torch
+
+    def __call__(self, call, *arrays, layout="plain", gradients=True):
+        """Assert that ``call(library, *tensors)`` gives equal results and gradients, or is an error in both."""
+        ours, theirs = (self._run(lib, call, arrays, layout, gradients) for lib in (dovetail, self.torch))
+        if isinstance(theirs, Exception) or isinstance(ours, Exception):
+            assert isinstance(theirs, Exception), f"PyTorch takes this: {ours!r}"
+            assert isinstance(ours, Exception), f"PyTorch refuses this: {theirs!r}; Dovetail gave {ours!r}"
+            assert isinstance(ours, (RuntimeError, IndexError, TypeError, ValueError)), repr(ours)
+            return ours
+        self.same(ours, theirs)
+        return None
+
+    def _run(self, lib, call, arrays, layout, gradients):
+        tensors = [place(lib, value, layout) if isinstance(value, np.ndarray) else value for value in arrays]
+        floats = [value for value in tensors if hasattr(value, "requires_grad") and value.is_floating_point()]
+        leaves = [value.requires_grad_() for value in floats] if gradients else []
+        try:
+            with warnings.catch_warnings():
+                if lib is self.torch:
+                    warnings.simplefilter("ignore")
+                results = call(lib, *tensors)
+        except Exception as error:
+            return error
+        outputs = [value for value in _flat(results) if getattr(value, "requires_grad", False)]
+        if not leaves or not outputs:
+            return results
+        weights = [np.random.default_rng(n).uniform(0.5, 1.5, tuple(out.shape)) for n, out in enumerate(outputs)]
+        given = [lib.tensor(weight).to(out.dtype) for weight, out in zip(weights, outputs, strict=True)]
+        return [results, lib.autograd.grad(outputs, leaves, given, allow_unused=True)]
+
+    def same(self, ours, theirs):
+        """Assert that a result, or each of several, is the same."""
+        if isinstance(theirs, (tuple, list)) and not isinstance(theirs, self.torch.Size):
+            assert len(ours) == len(theirs)
+            for one, other in zip(ours, theirs, strict=True):
+                self.same(one, other)
+        elif isinstance(theirs, self.torch.Tensor):
+            assert tuple(ours.shape) == tuple(theirs.shape)
+            assert str(ours.dtype).split(".")[1] == str(theirs.dtype).split(".")[1]
+            assert ours.requires_grad == theirs.requires_grad
+            self._same_numbers(ours.detach(), theirs.detach())
+        else:
+            assert ours == theirs or (ours != ours and theirs != theirs)
+
+    def _same_numbers(self, ours, theirs):
+        tolerance = self.tolerance.get(ours.dtype.name, 1e-11)
+        if ours.dtype in (dovetail.bfloat16, dovetail.float16):
+            ours, theirs = ours.float(), theirs.float()
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=tolerance, atol=tolerance)
+
+
+def _flat(results):
+    if isinstance(results, (tuple, list)):
+        return [value for part in results for value in _flat(part)]
+    return [results]
+
+
+@pytest.fixture(scope="session")
+def compare():
+    """Return what compares Dovetail with PyTorch, where that is installed."""
+    return Comparison(pytest.importorskip("torch"))

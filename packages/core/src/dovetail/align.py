@@ -41,6 +41,8 @@ def align(op: Op, inputs: tuple) -> tuple[tuple, tuple, Device]:
     found = _ready(op, inputs)
     if found is not None:
         return inputs, found[0], found[1]
+    if not inputs:
+        raise ShapeError(f"{op.name}: expected a non-empty list of tensors")
     device = _common_device(op, inputs)
     inputs = tuple(_as_input(op, value, position, device) for position, value in enumerate(inputs))
     if op.promote is not None:
@@ -67,7 +69,7 @@ def _ready(op: Op, inputs: tuple) -> tuple[tuple, Device] | None:
             arrays.append(None)
         else:
             return None
-    if device is None or (promote == "float" and CATEGORY[dtype] < 2):
+    if device is None or (op.least and CATEGORY[dtype] < op.least):
         return None
     return tuple(arrays), device
 
@@ -112,11 +114,13 @@ def _promoted(op: Op, inputs: tuple, device: Device) -> tuple:
     target = result_type(*[value for value in inputs if value is not None])
     if op.promote == "float" and target.category < 2:
         target = dtypes.get_default_dtype()
+    if target.category < op.least:
+        raise DTypeError(f"{op.name}: takes numbers, got {target}; convert with .int() or .float(), or use & | ^ ~")
     if not tensors:
         from dovetail.creation import tensor
 
         inputs = (tensor(inputs[0], dtype=target, device=device), *inputs[1:])
-    return tuple(_converted(value, target) for value in inputs)
+    return tuple(_converted(value, target, device) for value in inputs)
 
 
 def _matched(op: Op, inputs: tuple, tensors: list[Tensor], device: Device) -> tuple:
@@ -134,12 +138,17 @@ def _matched(op: Op, inputs: tuple, tensors: list[Tensor], device: Device) -> tu
     return tuple(tensor(value, device=device) if isinstance(value, _NUMBERS) else value for value in inputs)
 
 
-def _converted(value: Any, target: DType) -> Any:
+def _converted(value: Any, target: DType, device: Device) -> Any:
     if isinstance(value, Tensor):
         return value if value.dtype is target else value.to(target)
     if value is None or isinstance(value, builtins.complex):
         return value
-    return _AS_CATEGORY[min(target.category, 2)](value)
+    number = _AS_CATEGORY[min(target.category, 2)](value)
+    if target is dtypes.bfloat16:
+        from dovetail.creation import tensor
+
+        return tensor(number, dtype=target, device=device)  # in NumPy a Python float would make float32 of it
+    return number
 
 
 def result_type(*values: Any) -> DType:
@@ -151,6 +160,8 @@ def result_type(*values: Any) -> DType:
         >>> dovetail.result_type(dovetail.ones(2, dtype=dovetail.int32), 1.5)
         dovetail.float32
     """
+    if not values:
+        raise TypeError("result_type: takes at least one tensor or number")
     dimensioned = zero_dim = scalar = None
     for value in values:
         if isinstance(value, Tensor):
@@ -167,10 +178,16 @@ def result_type(*values: Any) -> DType:
 
 def explain(op: Op, inputs: tuple, options: dict[str, Any], error: Exception) -> Exception:
     """Return the error to raise for a kernel that failed: it names the op and what it was given."""
+    wrong = _wrong_dim(inputs, options)
+    if wrong is not None and not isinstance(error, DovetailError):
+        ndim = max(inputs[0].ndim, 1)
+        return IndexError(
+            f"{op.name}: dimension out of range (expected to be in range of [{-ndim}, {ndim - 1}], but got {wrong})"
+        )
     if isinstance(error, (DovetailError, IndexError, MemoryError)):
         return error
     shapes = [value.shape for value in inputs if isinstance(value, Tensor)]
-    clash = broadcast_clash(shapes) if op.promote in ("same", "float") else None
+    clash = broadcast_clash(shapes) if op.promote in ("same", "number", "float") else None
     if clash:
         sizes = " and ".join(str(tuple(shape)) for shape in shapes)
         return ShapeError(f"{op.name}: sizes {sizes} do not broadcast: {clash}; make these equal, or one of them 1")
@@ -178,6 +195,17 @@ def explain(op: Op, inputs: tuple, options: dict[str, Any], error: Exception) ->
     given += "".join(f", {name}={value!r}" for name, value in options.items())
     kind = type(error) if isinstance(error, (TypeError, OverflowError)) else ShapeError
     return kind(f"{op.name}: cannot take {given}: {error}")
+
+
+def _wrong_dim(inputs: tuple, options: dict[str, Any]) -> int | None:
+    """Return the first ``dim`` or ``dims`` that the first input does not have."""
+    dims = options.get("dim", options.get("dims"))
+    first = inputs[0] if inputs else None
+    if dims is None or not isinstance(first, Tensor):
+        return None
+    ndim = max(first.ndim, 1)
+    dims = dims if isinstance(dims, (tuple, list)) else (dims,)
+    return next((dim for dim in dims if isinstance(dim, int) and not -ndim <= dim < ndim), None)
 
 
 def broadcast_clash(shapes: list) -> str | None:

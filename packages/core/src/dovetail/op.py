@@ -67,8 +67,9 @@ class Op:
         outputs: names of the results; ``("out",)`` for an op with one.
         rules: gradient rules by input name; ``joint_rule`` gives the gradients of all inputs at once instead.
         undifferentiable: inputs that are meant to have no gradient.
-        promote: ``"same"`` brings inputs to one dtype, ``"float"`` to a floating-point one, ``"match"`` refuses
-            different ones, ``None`` leaves them alone.
+        promote: ``"same"`` brings inputs to one dtype, ``"number"`` to one that is not bool, ``"float"`` to a
+            floating-point one; ``"match"`` refuses different ones, ``None`` leaves them alone. ``least`` is the lowest
+            category of dtype that may come out of it.
         view: the result shares the input's memory: ``True`` always, ``"maybe"`` when the backend could.
         mutates: inputs that the kernel writes to (it returns their new arrays); such an op has no result.
         sampler: gives the conformance samples.
@@ -80,6 +81,7 @@ class Op:
         self.name = kernel.__name__.rstrip("_")
         self.kernel = kernel
         self.promote = promote
+        self.least = {"number": 1, "float": 2}.get(promote, 0)
         self.view = view
         self.mutates = tuple(mutates)
         self.outputs = tuple(outputs)

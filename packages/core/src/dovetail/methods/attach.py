@@ -29,7 +29,7 @@ for _name in ("zeros", "ones", "empty", "full", "tensor"):
 # The ops that are methods and functions as they are
 
 _AS_THEY_ARE = (
-    "abs add all amax amin any argmax argmin atan bitwise_and bitwise_not bitwise_or bitwise_xor ceil clamp clone cos "
+    "abs add all amax amin any argmax argmin atan bitwise_and bitwise_not bitwise_or bitwise_xor ceil clone cos "
     "cumprod cumsum div eq erf exp expm1 floor floor_divide ge gt isfinite isinf isnan le log log10 log1p log2 "
     "log_softmax logical_and logical_not logical_or logical_xor logsumexp lt matmul maximum mean minimum mul ne neg "
     "outer pow prod reciprocal relu remainder roll round rsqrt sigmoid sign sin softmax sqrt square sub sum tan tanh "
@@ -40,10 +40,10 @@ for _name in _AS_THEY_ARE.split():
     setattr(Tensor, _name, getattr(ops, _name))
 
 for _name, _other in {
-    "multiply": "mul", "divide": "div", "true_divide": "div", "subtract": "sub", "negative": "neg", "clip": "clamp",
+    "multiply": "mul", "divide": "div", "true_divide": "div", "subtract": "sub", "negative": "neg",
     "absolute": "abs", "greater": "gt", "less": "lt", "not_equal": "ne",
 }.items():  # fmt: skip
     FUNCTIONS[_name] = FUNCTIONS[_other]
     setattr(Tensor, _name, FUNCTIONS[_other])
 
-FUNCTIONS.update(cat=cat, concat=cat, concatenate=cat, stack=stack, where=ops.where)
+FUNCTIONS.update(cat=cat, concat=cat, concatenate=cat, stack=stack)

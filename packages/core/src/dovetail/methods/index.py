@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail import creation, ops
+from dovetail import creation, dtypes, ops
 from dovetail.methods.registry import check_dim, function
 from dovetail.tensor import Tensor
 from dovetail.views import assign, before, check_writable
@@ -78,16 +78,12 @@ def _as_operand(value: Any, like: Tensor) -> Tensor:
 @function
 def nonzero(x: Tensor, *, as_tuple: bool = False) -> Any:
     """Return the indices of the elements that are not zero, as rows (count, dimensions) or as one tensor for each."""
-    found = np.nonzero(x.numpy(force=True))
+    if not as_tuple and not x.ndim:
+        return creation.zeros(int(bool(x)), 0, dtype=dtypes.int64, device=x.device)
+    found = np.nonzero(np.atleast_1d(x.numpy(force=True)))
     if as_tuple:
         return tuple(creation.from_array(part, x._device) for part in found)
-    return creation.from_array(np.stack(found, axis=1) if found else np.zeros((1, 0), np.int64), x._device)
-
-
-@function
-def masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor:
-    """Return the tensor with ``value`` where ``mask`` is true."""
-    return ops.masked_fill(x, mask, value=value.item() if isinstance(value, Tensor) else value)
+    return creation.from_array(np.stack(found, axis=1), x._device)
 
 
 @function

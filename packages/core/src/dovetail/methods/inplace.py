@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from dovetail import creation, ops, random
-from dovetail.methods.index import masked_fill, scatter_add
+from dovetail.methods.choose import clamp, masked_fill
+from dovetail.methods.index import scatter_add
 from dovetail.methods.registry import method
 from dovetail.tensor import Tensor
 from dovetail.views import assign, before, check_writable, in_place
@@ -78,8 +79,8 @@ _drawing(_random, "random_", "Write integers drawn evenly: ``random_(low, high)`
 # The ops that write where they read
 
 _IN_PLACE = (
-    "abs add ceil clamp cos div exp floor log log1p mul neg pow reciprocal relu remainder round rsqrt sigmoid sign sin "
+    "abs add ceil cos div exp floor log log1p mul neg pow reciprocal relu remainder round rsqrt sigmoid sign sin "
     "sqrt square sub tanh tril triu trunc"
 )
-for _call in (masked_fill, scatter_add, *[getattr(ops, name) for name in _IN_PLACE.split()]):
+for _call in (clamp, masked_fill, scatter_add, *[getattr(ops, name) for name in _IN_PLACE.split()]):
     setattr(Tensor, f"{_call.__name__}_", in_place(_call))

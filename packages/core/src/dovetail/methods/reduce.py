@@ -28,7 +28,7 @@ def _both(
         check_dim(x, dim)
         indices = arg(x, dim=dim, keepdim=True)
         values = ops.gather(x, indices, dim=dim) if x.ndim else x
-        return MinMax(*((values, indices) if keepdim else (values.squeeze(dim), indices.squeeze(dim))))
+        return Found(*((values, indices) if keepdim else (values.squeeze(dim), indices.squeeze(dim))))
 
     call.__name__ = name
     call.__doc__ = (
@@ -38,12 +38,12 @@ def _both(
     return function(call)
 
 
-class MinMax(tuple):
+class Found(tuple):
     """Values and the indices at which they were found."""
 
     __slots__ = ()
 
-    def __new__(cls, values: Tensor, indices: Tensor) -> MinMax:
+    def __new__(cls, values: Tensor, indices: Tensor) -> Found:
         return tuple.__new__(cls, (values, indices))
 
     @property
@@ -74,7 +74,10 @@ def var(x: Tensor, dim: Any = None, unbiased: Any = None, *, correction: Any = N
 @function
 def std(x: Tensor, dim: Any = None, unbiased: Any = None, *, correction: Any = None, keepdim: bool = False):
     """Return the standard deviation over ``dim`` (all by default)."""
-    return ops.sqrt(var(x, dim, unbiased, correction=correction, keepdim=keepdim))
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    correction = (1 if unbiased is None else int(unbiased)) if correction is None else correction
+    return ops.std(x, dim=dim, correction=correction, keepdim=keepdim)
 
 
 @function
@@ -94,6 +97,13 @@ def allclose(x: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, e
     """Return whether all elements differ by at most ``atol + rtol * |other|``."""
     pair = (x.numpy(force=True), other.numpy(force=True))
     return bool(np.allclose(*pair, rtol=rtol, atol=atol, equal_nan=equal_nan))
+
+
+@function
+def isclose(x: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+    """Return for each element whether the two differ by at most ``atol + rtol * |other|``."""
+    close = (x == other) | (ops.isfinite(other) & (ops.abs(x - other) <= atol + rtol * ops.abs(other)))
+    return close | (ops.isnan(x) & ops.isnan(other)) if equal_nan else close
 
 
 @function

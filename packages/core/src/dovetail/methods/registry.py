@@ -18,8 +18,10 @@ def function(call: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def method(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a method of this."""
+def method(call: Any) -> Any:
+    """Make a method of this; ``@method("name")`` under another name."""
+    if isinstance(call, str):
+        return lambda named: setattr(Tensor, call, named)
     setattr(Tensor, call.__name__, call)
     return call
 

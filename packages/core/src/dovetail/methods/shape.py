@@ -118,8 +118,10 @@ def expand(self: Tensor, *shape: Any) -> Tensor:
     """Return a view in which dimensions of size 1 are repeated; -1 keeps a size."""
     sizes = creation.sizes_of(shape)
     extra = len(sizes) - self.ndim
-    if extra < 0 or any(
-        wanted not in (-1, have) and have != 1 for have, wanted in zip(self.shape, sizes[extra:], strict=True)
+    if (
+        extra < 0
+        or -1 in sizes[:extra]
+        or any(wanted not in (-1, have) and have != 1 for have, wanted in zip(self.shape, sizes[extra:], strict=True))
     ):
         raise ShapeError(f"expand: sizes {tuple(self.shape)} cannot be expanded to {sizes}; only 1s can be repeated")
     return ops.expand(self, shape=sizes)
@@ -151,6 +153,28 @@ def unsqueeze(x: Tensor, dim: int) -> Tensor:
     return ops.unsqueeze(x, dim=check_dim(x, dim, extra=1))
 
 
+@function
+def movedim(x: Tensor, source: Any, destination: Any) -> Tensor:
+    """Return a view with dimensions ``source`` at the places ``destination``, the others in order around them."""
+    sources, places = (
+        [check_dim(x, dim) for dim in (dims if isinstance(dims, (tuple, list)) else (dims,))]
+        for dims in (source, destination)
+    )
+    if len(sources) != len(places) or len(set(sources)) != len(sources) or len(set(places)) != len(places):
+        raise ShapeError(f"movedim: source {source} and destination {destination} must be as many and without repeats")
+    order = [dim for dim in range(x.ndim) if dim not in sources]
+    for place, dim in sorted(zip(places, sources, strict=True)):
+        order.insert(place, dim)
+    return permute(x, order)
+
+
+@function
+def tile(x: Tensor, *dims: Any) -> Tensor:
+    """Return the tensor repeated ``dims[d]`` times; unlike for ``repeat``, missing counts are 1."""
+    counts = creation.sizes_of(dims)
+    return x.repeat((1,) * (x.ndim - len(counts)) + counts)
+
+
 @method
 def repeat(self: Tensor, *sizes: Any) -> Tensor:
     """Return the tensor repeated ``sizes[d]`` times along each dimension."""
@@ -165,6 +189,8 @@ def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
     """Return a view of ``length`` elements along ``dim`` from ``start``."""
     dim = check_dim(x, dim)
     size = x._array.shape[dim]
+    if not -size <= start <= size:
+        raise IndexError(f"narrow: start {start} is out of range for dimension {dim}, of size {size}")
     start = start + size if start < 0 else start
     if length < 0 or start + length > size:
         raise ShapeError(f"narrow: start {start} and length {length} exceed dimension {dim}, of size {size}")
@@ -192,6 +218,10 @@ def split(x: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor,
     dim = check_dim(x, dim)
     size = x._array.shape[dim]
     if isinstance(split_size_or_sections, int):
+        if split_size_or_sections < 0 or (size and not split_size_or_sections):
+            raise ShapeError(
+                f"split: pieces of {split_size_or_sections} of dimension {dim}, of size {size}; give 1 or more"
+            )
         step = max(split_size_or_sections, 1)
         lengths = [min(step, size - start) for start in range(0, size, step)] or [0]
     else:
@@ -206,6 +236,10 @@ def split(x: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor,
 def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Return views of at most ``chunks`` equal pieces along ``dim``."""
     size = x.shape[check_dim(x, dim)]
+    if chunks < 1:
+        raise ShapeError(f"chunk: the number of chunks must be 1 or more, got {chunks}")
+    if not size:
+        return split(x, [0] * chunks, dim)
     return split(x, max(math.ceil(size / chunks), 1), dim)
 
 
@@ -224,9 +258,11 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
         >>> dovetail.cat((dovetail.ones(1), dovetail.zeros(2)))
         tensor([1., 0., 0.])
     """
-    return ops.cat(*tensors, dim=dim)
+    tensors = tuple(tensors)
+    return ops.cat(*tensors, dim=check_dim(max(tensors, key=lambda x: x.ndim), dim) if tensors else dim)
 
 
 def stack(tensors: Any, dim: int = 0) -> Tensor:
     """Return the tensors joined along a new dimension ``dim``."""
-    return ops.stack(*tensors, dim=dim)
+    tensors = tuple(tensors)
+    return ops.stack(*tensors, dim=check_dim(tensors[0], dim, extra=1) if tensors else dim)

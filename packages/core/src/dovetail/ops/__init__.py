@@ -13,6 +13,7 @@ from dovetail.ops import (
     loss,
     norm,
     optimizer,
+    order,
     pool,
     random,
     reduce,
@@ -20,7 +21,7 @@ from dovetail.ops import (
 )
 
 FAMILIES = (
-    activation, compare, conv, elementwise, index, linalg, loss, norm, optimizer, pool, random, reduce, shape,
+    activation, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce, shape,
 )  # fmt: skip
 
 globals().update({name: definition.call for name, definition in OPS.items()})

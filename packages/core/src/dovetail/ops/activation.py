@@ -32,7 +32,7 @@ sigmoid.vjp(x=lambda g, out: g * (out * (1 - out)))
 sigmoid.sample(_one)
 
 
-@op
+@op(promote="number")
 def relu(xp, x):
     """Return ``max(x, 0)``."""
     return xp.maximum(x, xp.asarray(0, dtype=x.dtype))
@@ -164,6 +164,8 @@ def _gelu_checked(x, approximate):
 @op(promote="float")
 def softmax(xp, x, *, dim):
     """Return exponentials that sum to 1 along ``dim``."""
+    if not math.prod(x.shape):
+        return xp.asarray(x, copy=True)
     powers = xp.exp(x - xp.max(x, axis=dim, keepdims=True))
     return powers / xp.sum(powers, axis=dim, keepdims=True)
 
@@ -175,6 +177,8 @@ softmax.sample(lambda make: [Sample(make(3, 4), dim=1), Sample(make(2, 3, 2), di
 @op(promote="float")
 def log_softmax(xp, x, *, dim):
     """Return the logarithm of ``softmax``, computed without overflow."""
+    if not math.prod(x.shape):
+        return xp.asarray(x, copy=True)
     shifted = x - xp.max(x, axis=dim, keepdims=True)
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=dim, keepdims=True))
 

@@ -40,7 +40,7 @@ add.vjp(x=lambda g: g, y=lambda g: g)
 add.sample(_two)
 
 
-@op
+@op(promote="number")
 def sub(xp, x, y):
     """Return ``x - y``."""
     return x - y
@@ -70,7 +70,7 @@ div.vjp(x=lambda g, y: g / y, y=lambda g, x, y: -g * x / (y * y))
 div.sample(_two_nonzero)
 
 
-@op
+@op(promote="number")
 def floor_divide(xp, x, y):
     """Return ``x / y`` rounded down."""
     return x // y
@@ -80,7 +80,7 @@ floor_divide.no_vjp("x", "y")
 floor_divide.sample(_two_nonzero)
 
 
-@op
+@op(promote="number")
 def remainder(xp, x, y):
     """Return what remains of ``x / y``, with the sign of ``y``."""
     return x % y
@@ -90,7 +90,7 @@ remainder.vjp(x=lambda g: g, y=lambda g, x, y: -g * floor_divide(x, y))
 remainder.sample(_two_nonzero)
 
 
-@op
+@op(promote="number")
 def pow(xp, x, y):
     """Return ``x`` to the power ``y``."""
     return x**y
@@ -104,6 +104,9 @@ def _pow_x(g, x, y):
 
 def _pow_y(g, x, y, out):
     # the limit of x**y * log(x) at x = 0 is 0 for positive y
+    if isinstance(x, (int, float)):
+        slope = g * (out * (math.log(x) if x > 0 else math.nan if x else -math.inf))
+        return slope if x else where(y >= 0, 0.0, slope)
     return g * where((x == 0) & (y >= 0), 0.0, out * log(where(x == 0, 1.0, x)))
 
 
@@ -119,7 +122,7 @@ pow.sample(
 )
 
 
-@op
+@op(promote="number")
 def neg(xp, x):
     """Return ``-x``."""
     return -x
@@ -129,7 +132,7 @@ neg.vjp(x=lambda g: -g)
 neg.sample(_one)
 
 
-@op
+@op(promote="number")
 def abs(xp, x):
     """Return the absolute value."""
     return xp.abs(x)
@@ -139,7 +142,7 @@ abs.vjp(x=lambda g, x: g * sign(x))
 abs.sample(lambda make: [Sample(make(3, 4, low=0.2, high=2.0)), Sample(make(3, low=-2.0, high=-0.2))])
 
 
-@op
+@op(promote="number")
 def square(xp, x):
     """Return ``x * x``."""
     return x * x
@@ -352,34 +355,34 @@ atan.sample(_one)
 # Rounding and signs
 
 
-@op
+@op(promote="number")
 def floor(xp, x):
     """Return ``x`` rounded down."""
     return xp.floor(x)
 
 
-@op
+@op(promote="number")
 def ceil(xp, x):
     """Return ``x`` rounded up."""
     return xp.ceil(x)
 
 
-@op
+@op(promote="number")
 def round(xp, x):
     """Return ``x`` rounded to the nearest integer, halves to the even one."""
     return xp.round(x)
 
 
-@op
+@op(promote="number")
 def trunc(xp, x):
     """Return ``x`` rounded towards zero."""
     return xp.trunc(x)
 
 
-@op
+@op(promote="number")
 def sign(xp, x):
-    """Return -1, 0 or 1."""
-    return xp.sign(x)
+    """Return -1, 0 or 1; 0 also for nan, as in PyTorch."""
+    return xp.where(x == x, xp.sign(x), xp.zeros_like(x))
 
 
 # Their gradient is zero almost everywhere, and PyTorch gives these zeros.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from dovetail.errors import ShapeError
 from dovetail.op import Sample, op
 
@@ -118,8 +120,11 @@ def cat(xp, *tensors, dim=0):
 def _cat_tensors(g, tensors_shape, dim):
     parts, start = [], 0
     for shape in tensors_shape:
-        size = 0 if shape == (0,) and g.ndim != 1 else shape[dim]
-        parts.append(None if size == 0 else g.narrow(dim, start, size))
+        if shape == (0,) and g.ndim != 1:
+            parts.append(g.new_zeros(shape))
+            continue
+        size = shape[dim]
+        parts.append(g.narrow(dim, start, size))
         start += size
     return parts
 
@@ -130,8 +135,6 @@ cat.sample(lambda make: [Sample(make(2, 3), make(4, 3)), Sample(make(2, 1), make
 
 @cat.checked_by
 def _cat_sizes(*tensors, dim):
-    if not tensors:
-        raise ShapeError("cat: expected a non-empty list of tensors")
     kept = [x for x in tensors if tuple(x.shape) != (0,)]
     first = kept[0] if kept else tensors[0]
     if first.ndim == 0:
@@ -159,8 +162,6 @@ stack.sample(lambda make: [Sample(make(2, 3), make(2, 3)), Sample(make(2), make(
 
 @stack.checked_by
 def _stack_sizes(*tensors, dim):
-    if not tensors:
-        raise ShapeError("stack: expected a non-empty list of tensors")
     for position, other in enumerate(tensors[1:], 1):
         if other.shape != tensors[0].shape:
             raise ShapeError(
@@ -188,6 +189,8 @@ repeat.sample(lambda make: [Sample(make(2, 3), sizes=(2, 2)), Sample(make(3), si
 @op(promote=None)
 def flip(xp, x, *, dims):
     """Return ``x`` in reverse order along ``dims``."""
+    if not x.ndim:
+        return xp.asarray(x, copy=True)
     return xp.flip(x, axis=tuple(dims) if isinstance(dims, (tuple, list)) else dims)
 
 
@@ -222,9 +225,15 @@ def triu(xp, x, *, diagonal=0):
     return xp.triu(x, k=diagonal)
 
 
+def _is_matrix(name, x, diagonal):
+    if x.ndim < 2:
+        raise ShapeError(f"{name}: takes a tensor of at least 2 dimensions, got sizes {tuple(x.shape)}")
+
+
 tril.vjp(x=lambda g, diagonal: tril(g, diagonal))
 triu.vjp(x=lambda g, diagonal: triu(g, diagonal))
 for _triangle in (tril, triu):
+    _triangle.checked_by(partial(_is_matrix, _triangle.definition.name))
     _triangle.sample(lambda make: [Sample(make(3, 4)), Sample(make(2, 3, 3), diagonal=1)])
 
 
