@@ -69,7 +69,7 @@ def fitted(model, **options):
     return trainer
 
 
-@pytest.mark.parametrize("every", [4, 8, 1, 3, 6, 11])
+@pytest.mark.parametrize("every", [4, 8, 1, 3, 6, 11, 14])
 def test_resuming_at_any_step_gives_the_same_bits(tmp_path, every):
     """At an epoch's end (4 steps an epoch) and in the middle of one, from a fresh model with other weights."""
     dovetail.manual_seed(1)

@@ -12,6 +12,7 @@ from lightning_helpers import Line, loader, quiet
 from rich.console import Console
 
 import dovetail
+from dovetail.lightning import Callback
 from dovetail.lightning.callbacks import ProgressBar
 from dovetail.lightning.progress.plain import PlainView
 from dovetail.lightning.progress.state import Pass, format_seconds
@@ -134,6 +135,22 @@ def test_an_exception_closes_the_bar_before_the_traceback(error):
     assert console.file.getvalue().count(SHOW) == 1
     assert len(screen(console)) <= 2
     assert bar._view is None
+
+
+def test_the_bar_is_closed_when_others_hear_of_an_exception():
+    seen = []
+
+    class Listening(Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            raise ValueError("on purpose")
+
+        def on_exception(self, trainer, pl_module, exception):
+            seen.append((console.file.getvalue().count(SHOW), str(exception)))
+
+    console, bar = terminal()
+    with pytest.raises(ValueError, match="on purpose"):
+        run([bar, Listening()])
+    assert seen == [(1, "on purpose")]
 
 
 def test_printing_goes_above_the_bar():
