@@ -69,7 +69,7 @@ class _Score:
         if report.when != "call" and report.outcome == "passed":
             return
         for name, value in report.user_properties:
-            if name == _SCORED:
+            if name == _SCORED and isinstance(value, list):
                 op, column = value
                 self.outcomes[op][column].add(report.outcome)
 

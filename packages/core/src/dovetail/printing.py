@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dovetail import dtypes
+from dovetail.device import CPU
 
 if TYPE_CHECKING:
     from dovetail.tensor import Tensor
@@ -180,7 +181,7 @@ def _suffixes(tensor: Tensor) -> list[str]:
     default_complex = dtypes.complex128 if default is dtypes.float64 else dtypes.complex64
     empty = tensor.numel() == 0
     found = []
-    if tensor.device.type != "cpu":
+    if tensor.device is not CPU:
         found.append(f"device='{tensor.device}'")
     if empty and tensor.ndim != 1:
         found.append(f"size={tuple(tensor.shape)}")

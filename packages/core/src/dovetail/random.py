@@ -144,20 +144,18 @@ def uniform(
         raise ValueError(f"uniform draws from low to high: low={low} must not exceed high={high}")
     if dtype.kind == "c":
         return _complex_pairs(uniform, shape, dtype, low, high, generator)
-    count = math.prod(shape)
-    unit = _unit(count, dtype, generator or default_generator)
-    if dtype == np.float64:
-        drawn = unit if (low, high) == (0.0, 1.0) else _multiply_add(unit, high - low, low)
-        bounds = low, high
-    else:
-        drawn, bounds = unit, (np.asarray(low, np.float32), np.asarray(high, np.float32))
-        if (low, high) != (0.0, 1.0):
-            width = float(bounds[1] - bounds[0])
-            drawn = (unit.astype(np.float64) * width + float(bounds[0])).astype(np.float32)
-        drawn = drawn.astype(dtype, copy=False)
-        bounds = bounds[0].astype(dtype), bounds[1].astype(dtype)
-    if bounds[0] != bounds[1]:
-        drawn[drawn == bounds[1]] = bounds[0]  # rounding may reach the bound that is excluded
+    unit = _unit(math.prod(shape), dtype, generator or default_generator)
+    if (low, high) == (0.0, 1.0):
+        drawn = unit
+    elif dtype == np.float64:
+        drawn = _multiply_add(unit, high - low, low)
+    else:  # exact in float64, and so rounded once
+        drawn = unit.astype(np.float64) * float(np.float32(high) - np.float32(low)) + float(np.float32(low))
+        drawn = drawn.astype(np.float32)
+    drawn = drawn.astype(dtype, copy=False)
+    first, excluded = np.array([low, high]).astype(unit.dtype).astype(dtype)
+    if first != excluded:
+        drawn[drawn == excluded] = first  # rounding may reach the upper bound
     return drawn.reshape(shape)
 
 

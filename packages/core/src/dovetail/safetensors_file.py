@@ -16,6 +16,7 @@ import secrets
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
+from io import BufferedReader
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
@@ -50,7 +51,7 @@ def _numpy_dtype(format_name: str) -> np.dtype:
 
 
 def _bytes_of(array: np.ndarray) -> memoryview:
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data
 
 
 def _canonical(value: Any) -> bytes:
@@ -127,7 +128,7 @@ def _replace(path: str | os.PathLike[str], write_to: Any) -> None:
 class _Reader:
     """Reads one file; every complaint names it."""
 
-    def __init__(self, path: str, file: BinaryIO) -> None:
+    def __init__(self, path: str, file: BufferedReader) -> None:
         self.path = path
         self.file = file
         self.size = os.fstat(file.fileno()).st_size
@@ -230,10 +231,10 @@ class _Reader:
         self, name: str, dtype: np.dtype, shape: tuple[int, ...], length: int, checksums: dict[str, str]
     ) -> np.ndarray:
         content = np.empty(length, np.uint8)
-        if self.file.readinto(memoryview(content)) != length:  # type: ignore[attr-defined]
+        if self.file.readinto(content.data) != length:
             self.fail(f"cut off while tensor {name!r} was read")
         if checksums:
-            actual = f"{zlib.crc32(content):08x}"
+            actual = f"{zlib.crc32(content.data):08x}"
             if checksums[name] != actual:
                 self.fail(f"tensor {name!r} is damaged: its checksum is {checksums[name]}, that of its data {actual}")
         if dtype == np.bool_ and length and content.max() > 1:

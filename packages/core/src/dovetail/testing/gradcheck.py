@@ -126,7 +126,7 @@ class _Check:
     def run(self, fast: bool) -> None:
         outputs = self.outputs()
         weights = [list(self.weights(_numpy(out), fast)) for out in outputs]
-        found = []
+        found: list[list[list[np.ndarray]]] = []
         for output, of_output in zip(outputs, weights, strict=True):
             first, second = ([self.gradients(output, weight) for weight in of_output] for _ in range(2))
             self.expect_same(first, second)
