@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dovetail import dtypes, random
-from dovetail.device import Device, resolve
+from dovetail.device import CPU, Device, resolve
 from dovetail.dtypes import DType, as_dtype, get_default_dtype
 from dovetail.errors import DTypeError
 from dovetail.tensor import Tensor
@@ -18,7 +18,7 @@ from dovetail.tensor import Tensor
 def from_array(array: np.ndarray, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of a NumPy array that nobody else holds, placed on ``device``."""
     placed = resolve(device)
-    if placed.type != "cpu":
+    if placed is not CPU:
         array = placed.backend.from_numpy(array, placed.index or 0)
     out = Tensor(array, placed)
     return out.requires_grad_() if requires_grad else out
