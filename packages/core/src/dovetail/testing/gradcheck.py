@@ -136,8 +136,8 @@ class _Check:
                 if fast and self.agrees_in_one_direction(position, weights, [of[0][place] for of in found]):
                     continue
                 slopes = self.slopes(position, weights)
-                for index, of_output in enumerate(found):
-                    for number, gradients in enumerate(of_output):
+                for index, passes in enumerate(found):
+                    for number, gradients in enumerate(passes):
                         self.compare(index, position, gradients[place], slopes[index][number])
 
     def outputs(self) -> list[Tensor]:
