@@ -15,16 +15,6 @@ from dovetail.op import Op
 from dovetail.tensor import Tensor
 
 
-class _Categories(dict):
-    """DType.category by an array's own dtype object, whichever backend it comes from."""
-
-    def __missing__(self, native: Any) -> int:
-        name = getattr(native, "name", None) or str(native).rpartition(".")[2]
-        self[native] = category = dtypes.named(name).category
-        return category
-
-
-CATEGORY = _Categories()
 _NUMBERS = (builtins.bool, builtins.int, builtins.float, builtins.complex)
 _AS_CATEGORY = (builtins.bool, builtins.int, builtins.float, builtins.complex)
 
@@ -69,7 +59,7 @@ def _ready(op: Op, inputs: tuple) -> tuple[tuple, Device] | None:
             arrays.append(None)
         else:
             return None
-    if device is None or (op.least and CATEGORY[dtype] < op.least):
+    if device is None or (op.least and device.categories[dtype] < op.least):
         return None
     return tuple(arrays), device
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail import modes
-from dovetail.align import CATEGORY, align, explain
+from dovetail.align import align, explain
 from dovetail.autograd.graph import LEAF, Node, Output, keep, next_sequence
 from dovetail.errors import GradError
 from dovetail.modes import state, through_modes
@@ -43,7 +43,7 @@ def _unary(op: Op) -> Any:
         try:
             a = x._array
             device = x._device
-            aligned = not least or CATEGORY[a.dtype] >= least
+            aligned = not least or device.categories[a.dtype] >= least
         except (AttributeError, KeyError):
             aligned = False
         if not aligned:
@@ -79,13 +79,13 @@ def _binary(op: Op) -> Any:
             device = x._device
             if kind is not Tensor and (kind is float or kind is int):
                 b = y
-                category = CATEGORY[a.dtype]
+                category = device.categories[a.dtype]
                 aligned = category >= FLOATING or (category == INTEGER and kind is int and least <= INTEGER)
             else:
                 b = y._array
                 aligned = a.dtype is b.dtype and y._device is device
                 if least and aligned:
-                    aligned = CATEGORY[a.dtype] >= least
+                    aligned = device.categories[a.dtype] >= least
         except (AttributeError, KeyError):
             aligned = False
         if not aligned:

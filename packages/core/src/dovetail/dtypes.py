@@ -216,6 +216,15 @@ def combine(dimensioned: DType | None, zero_dim: DType | None, scalar: DType | N
     return result
 
 
+class Categories(dict):
+    """``DType.category`` by an array's own dtype object; one for each device, as libraries' dtypes do not compare."""
+
+    def __missing__(self, native: object) -> int:
+        name = getattr(native, "name", None) or str(native).rpartition(".")[2]
+        self[native] = category = named(name).category
+        return category
+
+
 class _Info:
     """What a dtype can hold; the attributes of PyTorch's finfo and iinfo."""
 
