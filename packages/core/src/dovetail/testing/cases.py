@@ -246,14 +246,13 @@ def gradients(op: Op, sample: Sample, device: Any, layout: Callable[..., Any] | 
 
 def strided(value: Tensor) -> Tensor:
     """Return the same numbers as a view whose elements do not lie side by side, where the backend has views."""
-    if value.ndim == 0:
-        return value
     last = value.ndim - 1
-    doubled = value.unsqueeze(value.ndim).expand((*value.shape, 2)).reshape((*value.shape[:-1], 2 * value.shape[-1]))
-    every_second = doubled[(..., slice(None, None, 2))]
+    if last < 0:
+        return value
     if last == 0:
-        return every_second
-    return every_second.transpose(0, last).clone().transpose(0, last)
+        return value.unsqueeze(1).expand((*value.shape, 2)).reshape((2 * value.shape[0],))[::2]
+    turned = value.transpose(0, last)
+    return turned.reshape((-1,)).reshape(tuple(turned.shape)).transpose(0, last)  # flat first, or it may stay a view
 
 
 def is_elementwise(op: Op, sample: Sample) -> bool:
