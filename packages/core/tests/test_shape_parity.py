@@ -195,23 +195,40 @@ def test_empty_and_0d(compare, call, shape):
     compare(call, numbers(*shape))
 
 
-REDUCTIONS = "sum mean prod amax amin var std logsumexp norm all any argmax argmin max min median".split()
+REDUCTIONS = [
+    "sum",
+    "mean",
+    "prod",
+    "amax",
+    "amin",
+    "var",
+    "std",
+    "logsumexp",
+    "norm",
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "max",
+    "min",
+    "median",
+]
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
 @pytest.mark.parametrize("dim", [None, 0, 1, -1, (0, 2), (1,), (-1, 0), 3, (0, 0), ()])
-def test_reductions_over_dims(compare, name, dim):
+@pytest.mark.parametrize("keepdim", [False, True])
+def test_reductions_over_dims(compare, name, dim, keepdim):
     if (name, type(dim)) == ("prod", tuple) or (dim == () and name in ("all", "any", "var", "std", "logsumexp")):
         pytest.skip("here PyTorch takes one dimension only, or treats no dimension in a way of its own")
     x = numbers(2, 3, 4)
-    for keepdim in (False, True):
-        if name == "norm":
-            both_layouts(compare, lambda lib, x: x.norm(dim=dim, keepdim=keepdim), x)
-        elif dim is None:
-            both_layouts(compare, lambda lib, x: getattr(x, name)(), x)
-        else:
-            both_layouts(compare, lambda lib, x: getattr(x, name)(dim, keepdim=keepdim), x)
-            both_layouts(compare, lambda lib, x: getattr(lib, name)(x, dim=dim, keepdim=keepdim), x)
+    if name == "norm":
+        both_layouts(compare, lambda lib, x: x.norm(dim=dim, keepdim=keepdim), x)
+    elif dim is None:
+        both_layouts(compare, lambda lib, x: getattr(x, name)(), x)
+    else:
+        both_layouts(compare, lambda lib, x: getattr(x, name)(dim, keepdim=keepdim), x)
+        both_layouts(compare, lambda lib, x: getattr(lib, name)(x, dim=dim, keepdim=keepdim), x)
 
 
 @pytest.mark.parametrize("name", ["sum", "mean", "prod", "amax", "max", "argmax", "all", "any", "var", "cumsum"])
@@ -220,8 +237,9 @@ def test_reductions_of_dtypes(compare, name, dtype):
     if (name, dtype) in [("all", "uint8"), ("any", "uint8"), ("argmax", "bool")]:
         pytest.skip("PyTorch gives uint8 for the first two and refuses the third; see docs/differences.md")
     x = np.abs(numbers(2, 3)).astype(dtype)
-    for args in [()] * (name != "cumsum") + [(1,)]:
-        compare(lambda lib, x: getattr(x, name)(*args), x, gradients=False)
+    compare(lambda lib, x: getattr(x, name)(1), x, gradients=False)
+    if name != "cumsum":
+        compare(lambda lib, x: getattr(x, name)(), x, gradients=False)
     if name in ("sum", "mean", "prod"):
         compare(lambda lib, x: getattr(x, name)(dtype=lib.float64), x, gradients=False)
 

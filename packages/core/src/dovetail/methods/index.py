@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dovetail import creation, dtypes, ops
+from dovetail.errors import DTypeError, ShapeError
 from dovetail.methods.registry import check_dim, function
 from dovetail.tensor import Tensor
 from dovetail.views import assign, before, check_writable
@@ -31,7 +32,7 @@ def _normalised(index: Any) -> tuple[tuple, bool]:
             else:
                 basic = False
         elif not isinstance(part, _BASIC):
-            if hasattr(part, "__index__"):
+            if hasattr(part, "__index__") and not isinstance(part, np.ndarray):
                 part = part.__index__()
             else:
                 part, basic = _index_array(part), False
@@ -92,9 +93,15 @@ def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
     return ops.gather(x, index, dim=check_dim(x, dim))
 
 
+def _expect_vector(name: str, index: Tensor) -> None:
+    if index.ndim > 1 or index.dtype.category != 1:
+        raise IndexError(f"{name}: index must be a vector of integers, got {index.dtype} of sizes {tuple(index.shape)}")
+
+
 @function
 def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
     """Return the slices along ``dim`` that the 1-d ``index`` names."""
+    _expect_vector("index_select", index)
     return ops.index_select(x, index, dim=check_dim(x, dim))
 
 
@@ -102,3 +109,54 @@ def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
 def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """Return the tensor with ``src`` added along ``dim`` at the places that ``index`` names."""
     return ops.scatter_add(x, index, src, dim=check_dim(x, dim))
+
+
+@function
+def scatter(x: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
+    """Return the tensor with ``src``, a tensor or a number, written along ``dim`` at the places that ``index`` names.
+
+    Example::
+
+        >>> import dovetail
+        >>> dovetail.zeros(2, 3).scatter(1, dovetail.tensor([[2], [0]]), 1.0)
+        tensor([[0., 0., 1.],
+                [1., 0., 0.]])
+    """
+    axis = check_dim(x, dim)
+    if index.ndim != x.ndim:
+        raise ShapeError(f"scatter: index has {index.ndim} dimensions, the tensor {x.ndim}; they must have as many")
+    places: list[Any] = list(np.indices(index.shape, sparse=True))
+    places[axis] = index.numpy(force=True)
+    if isinstance(src, Tensor):
+        value = src[tuple(slice(0, size) for size in index.shape)]
+        if value.dtype is not x.dtype:
+            raise DTypeError(f"scatter: src is {src.dtype}, the tensor {x.dtype}; convert with .to(dtype)")
+    else:
+        value = _as_operand(src, x)
+    return ops.put(x, value, index=tuple(places))
+
+
+@function
+def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
+    """Return the tensor with each slice of ``source`` along ``dim``, times ``alpha``, added where ``index`` says."""
+    _expect_vector("index_add", index)
+    picks = (*(slice(None),) * check_dim(x, dim), index.numpy(force=True))
+    return x + ops.untake(source if alpha == 1 else source * alpha, index=picks, shape=tuple(x.shape))
+
+
+@function
+def masked_select(x: Tensor, mask: Tensor) -> Tensor:
+    """Return the elements where ``mask``, with which the tensor broadcasts, is true, as one dimension."""
+    sizes = np.broadcast_shapes(x.shape, mask.shape)
+    return x.expand(sizes)[mask.expand(sizes)]
+
+
+@function
+def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """Return the elements along ``dim`` (of the flattened tensor by default) that ``indices`` name; they broadcast."""
+    if dim is None:
+        return x.reshape(-1)[indices.reshape(-1)]
+    axis = check_dim(x, dim)
+    sizes = np.broadcast_shapes(*[(*t.shape[:axis], 1, *t.shape[axis + 1 :]) for t in (x, indices)])
+    x, indices = (t.expand((*sizes[:axis], t.shape[axis], *sizes[axis + 1 :])) for t in (x, indices))
+    return ops.gather(x, indices, dim=axis)
