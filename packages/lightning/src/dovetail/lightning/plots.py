@@ -67,7 +67,12 @@ def draw_curves(axes: Any, curves: Mapping[str, Curve], title: str = "", logarit
         axes.plot(epochs, values, color=color, linewidth=2, solid_capstyle="round", label=f"{name}  {values[-1]:.4f}")
         axes.plot(epochs[-1:], values[-1:], "o", color=color, markersize=5)
     if logarithmic:
+        from matplotlib.ticker import LogLocator, NullFormatter
+
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(lambda value, position: f"{value:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_title(title, loc="left", color=INK, fontsize=12, fontweight="bold")
     axes.set_xlabel("epoch", color=QUIET)
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -109,9 +114,7 @@ def draw_images(
         right = said == label
         axes.imshow(picture, cmap="gray_r", interpolation="nearest", vmin=0)
         words = str(said) if right else f"{said} ({label})"
-        axes.set_title(
-            words, fontsize=10, pad=2, color=INK if right else WRONG, fontweight="normal" if right else "bold"
-        )
+        axes.set_title(words, fontsize=10, pad=2, color=INK if right else WRONG)
     target.suptitle(title, x=0.01, ha="left", color=INK, fontsize=12, fontweight="bold")
 
 
