@@ -14,7 +14,6 @@ from dovetail.errors import DeviceError, DovetailError, DTypeError, ShapeError
 from dovetail.op import Op
 from dovetail.tensor import Tensor
 
-
 _NUMBERS = (builtins.bool, builtins.int, builtins.float, builtins.complex)
 _AS_CATEGORY = (builtins.bool, builtins.int, builtins.float, builtins.complex)
 

@@ -43,10 +43,10 @@ def _unary(op: Op) -> Any:
         try:
             a = x._array
             device = x._device
-            aligned = not least or device.categories[a.dtype] >= least
+            fits = not least or device.categories[a.dtype] >= least
         except (AttributeError, KeyError):
-            aligned = False
-        if not aligned:
+            fits = False
+        if not fits:
             (x,), (a,), device = align(op, (x,))
         try:
             result = kernels[device](a)
@@ -75,37 +75,30 @@ def _binary(op: Op) -> Any:
             return through_modes(call, (x, y), {})
         kind = y.__class__
         try:
-            a = x._array
-            device = x._device
+            a, device = x._array, x._device
             if kind is not Tensor and (kind is float or kind is int):
                 b = y
-                category = device.categories[a.dtype]
-                aligned = category >= FLOATING or (category == INTEGER and kind is int and least <= INTEGER)
+                fits = device.categories[a.dtype] >= (FLOATING if kind is float or least > INTEGER else INTEGER)
             else:
                 b = y._array
-                aligned = a.dtype is b.dtype and y._device is device
-                if least and aligned:
-                    aligned = device.categories[a.dtype] >= least
+                fits = a.dtype is b.dtype and y._device is device and (not least or device.categories[a.dtype] >= least)
         except (AttributeError, KeyError):
-            aligned = False
-        if not aligned:
+            fits = False
+        if not fits:
             (x, y), (a, b), device = align(op, (x, y))
         try:
             result = kernels[device](a, b)
         except Exception as error:
             raise explain(op, (x, y), {}, error) from error
         out = new(Tensor)
-        out._array = result
-        out._device = device
+        out._array, out._device = result, device
         out._node = out._alias = out.grad = None
-        node_x = None if a is x else x._node
-        node_y = None if b is y else y._node
+        node_x, node_y = None if a is x else x._node, None if b is y else y._node
         if (node_x is None and node_y is None) or not state.grad or not op.differentiable:
             return out
         node = out._node = new_node(Node)
-        node.op = op
+        node.op, node.sequence = op, next_sequence()
         node.edges = (x if node_x is LEAF else node_x, y if node_y is LEAF else node_y)
-        node.sequence = next_sequence()
         node.saved = node.versions = node.shapes = None
         if a is x or b is y or a.shape != b.shape:
             node.shapes = (getattr(a, "shape", None), getattr(b, "shape", None))
@@ -187,7 +180,7 @@ def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
         outputs: Any = (Tensor(results, device),)
     else:
         outputs = tuple(Tensor(result, device) for result in results)
-    if state.grad and op.differentiable:
+    if state.grad and op.differentiable and (native is options or options["dtype"].is_floating_point):
         record(op, inputs, options, outputs)
     if op.view:
         mark_view(op, inputs[0], options, outputs[0])

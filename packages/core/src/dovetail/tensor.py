@@ -183,9 +183,9 @@ class Tensor:
                 "requires_grad can be changed on leaf tensors only, and this one was computed "
                 f"(by {self.grad_fn}); use .detach() to get a tensor that needs no gradient"
             )
-        if requires_grad and not self.dtype.is_differentiable:
+        if requires_grad and not self.dtype.is_floating_point:
             raise DTypeError(
-                f"only tensors of floating point and complex dtype can require gradients, got {self.dtype}; "
+                f"only tensors of floating point dtype can require gradients, got {self.dtype}; "
                 "convert with .float() first"
             )
         self._node = LEAF if requires_grad else None

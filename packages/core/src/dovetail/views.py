@@ -38,12 +38,15 @@ class Shared:
         self.views.append(weakref.ref(view))
 
 
+Steps = tuple[tuple[Any, dict[str, Any]], ...]
+
+
 class View:
     """How a view was made: the ops that lead from its base to it."""
 
     __slots__ = ("base", "shared", "steps")
 
-    def __init__(self, shared: Shared, base: Any, steps: tuple[tuple[Any, dict[str, Any]], ...]) -> None:
+    def __init__(self, shared: Shared, base: Any, steps: Steps) -> None:
         self.shared = shared
         self.base = base
         self.steps = steps
@@ -54,9 +57,14 @@ class View:
 
     def replay(self, tensor: Any) -> Any:
         """Make of ``tensor`` the view that was made of the base."""
-        for op, options in self.steps:
-            tensor = op.call(tensor, **options)
-        return tensor
+        return replay(self.steps, tensor)
+
+
+def replay(steps: Steps, tensor: Any) -> Any:
+    """Make of ``tensor`` the view to which ``steps`` lead."""
+    for op, options in steps:
+        tensor = op.call(tensor, **options)
+    return tensor
 
 
 def shared_of(tensor: Any) -> Shared:
@@ -168,7 +176,7 @@ def _rebase(tensor: Any, value: Any, shared: Shared) -> None:
 
         old = before(base)
         new = type(tensor)._plain(base._array, base._device)
-        record(OVERWRITE, (old, value), {"view": alias}, (new,))
+        record(OVERWRITE, (old, value), {"steps": alias.steps}, (new,))
         base._node = new._node
     for reference in list(shared.views):
         view = reference()
@@ -176,16 +184,16 @@ def _rebase(tensor: Any, value: Any, shared: Shared) -> None:
             view._node = view._alias.replay(base)._node
 
 
-def _overwritten(xp: Any, base: Any, value: Any, *, view: View) -> Any:
+def _overwritten(xp: Any, base: Any, value: Any, *, steps: Steps) -> Any:
     """Stand for a write to a view in the history of its base: the base, with the view's part replaced by ``value``."""
     raise AssertionError("this op is only recorded, never run")
 
 
-def _base_gradient(g: Any, view: View) -> Any:
+def _base_gradient(g: Any, steps: Steps) -> Any:
     remaining = g.clone()
-    view.replay(remaining).zero_()
+    replay(steps, remaining).zero_()
     return remaining
 
 
 OVERWRITE = Op(_overwritten, promote=None, view=False, mutates=(), outputs=("out",), no_grad_outputs=())
-OVERWRITE.vjp(base=_base_gradient, value=lambda g, view: view.replay(g))
+OVERWRITE.vjp(base=_base_gradient, value=lambda g, steps: replay(steps, g))

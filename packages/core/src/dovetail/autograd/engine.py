@@ -37,40 +37,37 @@ def walk(
         node, g = pending.pop(heappop(heap))
         if watched:
             _tell(watched, node, g)
-        if leading is not None and node.sequence not in leading:
+        if leading is None or node.sequence in leading:
+            _pass_on(node, g, retain, create, heap, pending, receive)
+
+
+def _pass_on(
+    node: Node, g: Any, retain: bool, create: bool, heap: list[int], pending: dict[int, list], receive: Receive
+) -> None:
+    """Run the rules of one node's inputs, free what it saved, and give the gradients to where the inputs came from."""
+    op, saved, shapes = node.op, node.saved, node.shapes
+    if saved is not None:
+        saved = saved_values(node, create)
+        if not retain:
+            node.saved = FREED
+    grads = _joint_gradients(node, g, saved) if op.joint else None
+    for position, edge in enumerate(node.edges):
+        if edge is None:
             continue
-        op = node.op
-        saved = node.saved
-        if saved is not None:
-            saved = saved_values(node, create)
-            if not retain:
-                node.saved = FREED
-        shapes = node.shapes
-        grads = _joint_gradients(node, g, saved) if op.joint else None
-        position = -1
-        for edge in node.edges:
-            position += 1
-            if edge is None:
-                continue
-            if grads is None:
-                evaluate = op.evaluators[position]
-                grad = None if evaluate is None else evaluate(g, saved)
-            else:
-                grad = grads[position]
-            if grad is None:
-                continue
-            if shapes is not None and grad._array.shape != shapes[position]:
-                grad = unbroadcast(grad, shapes[position], op, position)
-            if edge.__class__ is Node:
-                sequence = edge.sequence
-                entry = pending.get(sequence)
-                if entry is None:
-                    pending[sequence] = [edge, grad]
-                    heappush(heap, sequence)
-                else:
-                    entry[1] = entry[1] + grad
-            else:
-                _give(edge, grad, grad is not g, heap, pending, receive)
+        if grads is None:
+            evaluate = op.evaluators[position]
+            grad = None if evaluate is None else evaluate(g, saved)
+        else:
+            grad = grads[position]
+        if grad is None:
+            continue
+        if shapes is not None and grad._array.shape != shapes[position]:
+            grad = unbroadcast(grad, shapes[position], op, position)
+        if edge.__class__ is Node and edge.sequence not in pending:
+            pending[edge.sequence] = [edge, grad]
+            heappush(heap, edge.sequence)
+        else:
+            _give(edge, grad, grad is not g, heap, pending, receive)
 
 
 def _joint_gradients(node: Node, g: Any, saved: Any) -> Any:

@@ -74,66 +74,83 @@ class CpuBackend(Backend):
 
     def prepare(self, kernel: Callable[..., Any], arity: int | None) -> Callable[..., Any]:
         """Run the kernel without floating-point warnings, and make arrays of the scalars that NumPy gives for 0-d."""
-        set_state, reset_state, quiet, asarray = _error_state.set, _error_state.reset, _quiet, np.asarray
-
-        def unary(x: Any) -> Any:
-            token = set_state(quiet)
-            try:
-                result = kernel(np, x)
-            finally:
-                reset_state(token)
-            if result.__class__ is ndarray:
-                return result if result.dtype is x.dtype else _as_bfloat16(result, x)
-            return _as_bfloat16(asarray(result), x)
-
-        def binary(x: Any, y: Any) -> Any:
-            if y.__class__ is float and x.__class__ is ndarray:
-                y = asarray(y, x.dtype)  # NumPy does the same, but takes twice as long
-            token = set_state(quiet)
-            try:
-                result = kernel(np, x, y)
-            finally:
-                reset_state(token)
-            return result if result.__class__ is ndarray else asarray(result)
-
-        def general(*arrays: Any, **options: Any) -> Any:
-            token = set_state(quiet)
-            try:
-                result = kernel(np, *arrays, **options)
-            finally:
-                reset_state(token)
-            if result is None:
-                return None
-            like = arrays[0] if options.get("dtype") is None else None
-            if isinstance(result, tuple):
-                return tuple([None if part is None else _as_bfloat16(np.asarray(part), like) for part in result])
-            return _as_bfloat16(result if result.__class__ is ndarray else asarray(result), like)
-
         if isinstance(kernel, Direct):
-            return self._prepare_direct(kernel.function)
+            return _direct(kernel.function)
         if arity == 1:
-            return unary
-        return binary if arity == 2 else general
+            return _unary(kernel)
+        return _binary(kernel) if arity == 2 else _general(kernel)
 
-    def _prepare_direct(self, function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-        """Do what ``prepare`` does for sums and products, which hardly ever have anything to warn of.
 
-        Setting the error state costs half of what adding two small arrays does. So it is left alone: a warning is
-        filtered out (see below), and where warnings are errors the operation runs again without them.
-        """
-        asarray = np.asarray
+def _unary(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    set_state, reset_state, quiet, asarray = _error_state.set, _error_state.reset, _quiet, np.asarray
 
-        def direct(x: Any, y: Any) -> Any:
-            if y.__class__ is float and x.__class__ is ndarray:
-                y = asarray(y, x.dtype)
-            try:
+    def unary(x: Any) -> Any:
+        token = set_state(quiet)
+        try:
+            result = kernel(np, x)
+        finally:
+            reset_state(token)
+        if result.__class__ is not ndarray:
+            result = asarray(result)
+        return result if result.dtype is x.dtype else _as_bfloat16(result, x)
+
+    return unary
+
+
+def _binary(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    set_state, reset_state, quiet, asarray = _error_state.set, _error_state.reset, _quiet, np.asarray
+
+    def binary(x: Any, y: Any) -> Any:
+        if y.__class__ is float and x.__class__ is ndarray:
+            y = asarray(y, x.dtype)  # NumPy does the same, but takes twice as long
+        token = set_state(quiet)
+        try:
+            result = kernel(np, x, y)
+        finally:
+            reset_state(token)
+        if result.__class__ is not ndarray:
+            result = asarray(result)
+        return result if x.__class__ is not ndarray or result.dtype is x.dtype else _as_bfloat16(result, x)
+
+    return binary
+
+
+def _general(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    def general(*arrays: Any, **options: Any) -> Any:
+        token = _error_state.set(_quiet)
+        try:
+            result = kernel(np, *arrays, **options)
+        finally:
+            _error_state.reset(token)
+        if result is None:
+            return None
+        like = arrays[0] if options.get("dtype") is None else None
+        if isinstance(result, tuple):
+            return tuple([None if part is None else _as_bfloat16(np.asarray(part), like) for part in result])
+        return _as_bfloat16(result if result.__class__ is ndarray else np.asarray(result), like)
+
+    return general
+
+
+def _direct(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """Do the same for sums and products, which hardly ever have anything to warn of.
+
+    Setting the error state costs half of what adding two small arrays does. So it is left alone: a warning is
+    filtered out (see below), and where warnings are errors the operation runs again without them.
+    """
+    asarray = np.asarray
+
+    def direct(x: Any, y: Any) -> Any:
+        if y.__class__ is float and x.__class__ is ndarray:
+            y = asarray(y, x.dtype)
+        try:
+            result = function(x, y)
+        except (RuntimeWarning, FloatingPointError):
+            with np.errstate(all="ignore"):
                 result = function(x, y)
-            except (RuntimeWarning, FloatingPointError):
-                with np.errstate(all="ignore"):
-                    result = function(x, y)
-            return result if result.__class__ is ndarray else asarray(result)
+        return result if result.__class__ is ndarray else asarray(result)
 
-        return direct
+    return direct
 
 
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"dovetail\.backends\.cpu$")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 #: Elements that the optimizer updates work on at a time, so that what they need stays in a core's cache.
-BLOCK = 16384
+BLOCK = 65536
 
 
 class Direct:
@@ -117,29 +117,38 @@ def embedding_backward(xp: Any, g: Any, indices: Any, *, count: int, padding_idx
 # Cross entropy of plain class indices
 
 
-def _plain(logits: Any, weight: Any, label_smoothing: float, ignore_index: int, target: Any) -> bool:
-    simple = logits.ndim == 2 and weight is None and not label_smoothing and logits.size
-    return bool(simple) and not (target == ignore_index).any()
+def _plain(logits: Any, target: Any, weight: Any, label_smoothing: float, ignore_index: int) -> bool:
+    """Return whether every target is a class and counts as one, seen in one pass: negative ones are large unsigned."""
+    return (
+        weight is None
+        and not label_smoothing
+        and ignore_index < 0
+        and logits.ndim == 2
+        and target.dtype == np.int64
+        and target.size > 0
+        and np.maximum.reduce(target.view(np.uint64)) < logits.shape[1]
+    )
 
 
 def cross_entropy(
     xp: Any, logits: Any, target: Any, weight: Any = None, *, ignore_index: int, label_smoothing: float, reduction: str
 ) -> Any:
-    if not _plain(logits, weight, label_smoothing, ignore_index, target):
+    if not _plain(logits, target, weight, label_smoothing, ignore_index):
         return NotImplemented
-    log_probabilities = logits - logits.max(axis=1, keepdims=True)
-    log_probabilities -= np.log(np.exp(log_probabilities).sum(axis=1, keepdims=True))
+    log_probabilities = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
+    log_probabilities -= np.log(np.add.reduce(np.exp(log_probabilities), axis=1, keepdims=True))
     each = -log_probabilities[np.arange(len(target)), target]
     if reduction == "none":
         return each, log_probabilities
-    return each.mean() if reduction == "mean" else each.sum(), log_probabilities
+    total = np.add.reduce(each)
+    return total / len(target) if reduction == "mean" else total, log_probabilities
 
 
 def cross_entropy_backward(
     xp: Any, grad: Any, logits: Any, log_probabilities: Any, target: Any, weight: Any = None, *, ignore_index: int,
     label_smoothing: float, reduction: str,
 ) -> Any:  # fmt: skip
-    if not _plain(logits, weight, label_smoothing, ignore_index, target):
+    if not _plain(logits, target, weight, label_smoothing, ignore_index):
         return NotImplemented
     slope = np.exp(log_probabilities)
     slope[np.arange(len(target)), target] -= 1
@@ -150,14 +159,18 @@ def cross_entropy_backward(
 # Optimizer updates, in place and block by block
 
 
-def _blocks(*arrays: Any) -> Iterator[tuple]:
-    """Yield flat pieces of arrays of one shape; when one is not in order in memory, they come whole."""
+def _blocks(*arrays: Any) -> Iterable[tuple]:
+    """Return flat pieces of arrays of one shape; small ones, and any not in order in memory, come whole."""
+    first = arrays[0]
+    if first.ndim > 0 and first.size <= BLOCK:
+        return (arrays,)
     if not all(array is None or array.flags.c_contiguous for array in arrays):
-        yield arrays
-        return
+        return (arrays,)
     flat = [None if array is None else array.reshape(-1) for array in arrays]
-    for start in range(0, arrays[0].size, BLOCK):
-        yield tuple([None if array is None else array[start : start + BLOCK] for array in flat])
+    return [
+        tuple([None if array is None else array[start : start + BLOCK] for array in flat])
+        for start in range(0, first.size, BLOCK)
+    ]
 
 
 def sgd_step(
@@ -183,8 +196,9 @@ def adam_step(
     xp: Any, parameter: Any, gradient: Any, average: Any, square_average: Any, largest: Any = None, *, step: int,
     lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool, maximize: bool,
 ) -> Any:  # fmt: skip
-    size = lr / (1 - beta1**step)
-    correction = 1 / math.sqrt(1 - beta2**step)
+    # sqrt(v) / c + eps is (sqrt(v) + eps * c) / c: the correction of v moves into two numbers
+    correction = math.sqrt(1 - beta2**step)
+    size, eps = lr * correction / (1 - beta1**step), eps * correction
     for p, g, m, v, top in _blocks(parameter, gradient, average, square_average, largest):
         if maximize:
             g = np.negative(g)
@@ -202,7 +216,6 @@ def adam_step(
         if top is not None:
             np.maximum(top, v, out=top)
         np.sqrt(v if top is None else top, out=scratch)
-        scratch *= correction
         scratch += eps
         np.divide(m, scratch, out=scratch)
         scratch *= size

@@ -171,12 +171,6 @@ index_select.vjp(x=_unselect)
 index_select.sample(lambda make: [Sample(make(3, 4), make.integers(5, high=4), dim=1)])
 
 
-def bounds(tensor: Any) -> tuple[int, int]:
-    """Return the smallest and the largest element, without going through ops: it is asked at each call."""
-    xp = tensor._device.backend.xp
-    return int(xp.min(tensor._array)), int(xp.max(tensor._array))
-
-
 @op(promote=None)
 def embedding(xp, weight, indices, *, padding_idx=None):
     """Return the rows of ``weight`` (count, size) that ``indices`` (any shape, integers) name.
@@ -228,7 +222,8 @@ def _indices_in_range(weight, indices, padding_idx):
         raise TypeError(f"embedding: indices must be integers, got {indices.dtype}; convert with .long()")
     count = weight.shape[0]
     if indices.numel():
-        low, high = bounds(indices)
+        xp = indices._device.backend.xp
+        low, high = int(xp.min(indices._array)), int(xp.max(indices._array))
         if low < 0 or high >= count:
             wrong = low if low < 0 else high
             raise IndexError(f"embedding: index {wrong} is out of range; the weight has {count} rows, 0 to {count - 1}")

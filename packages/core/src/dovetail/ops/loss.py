@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from dovetail.errors import DTypeError, ShapeError
 from dovetail.op import Sample, op
 from dovetail.ops.activation import softmax
 from dovetail.ops.elementwise import where
-from dovetail.ops.index import bounds
 
 
 def _class_weights(xp, logits, target, weight, ignore_index):
@@ -16,6 +17,19 @@ def _class_weights(xp, logits, target, weight, ignore_index):
         safe = xp.where(target == ignore_index, xp.zeros_like(target), target)
         counted = counted * xp.reshape(xp.take(weight, xp.reshape(safe, (-1,)), axis=0), target.shape)
     return xp.expand_dims(counted, axis=1)
+
+
+def expect_classes(xp, target, classes, ignore_index):
+    """Raise IndexError unless every target is below ``classes`` or to be ignored."""
+    counted = xp.where(target == ignore_index, xp.zeros_like(target), target)
+    if not math.prod(counted.shape):
+        return
+    low, high = int(xp.min(counted)), int(xp.max(counted))
+    if low < 0 or high >= classes:
+        raise IndexError(
+            f"cross_entropy: target {high if high >= classes else low} is out of bounds; there are {classes} classes, "
+            f"0 to {classes - 1}, and ignore_index={ignore_index}"
+        )
 
 
 def _one_hot(xp, logits, target):
@@ -44,6 +58,7 @@ def cross_entropy(xp, logits, target, weight=None, *, ignore_index=-100, label_s
         logits: (N, C, ...) scores; target: (N, ...) int64 classes; weight: (C) or None.
         ignore_index, label_smoothing, reduction: as for ``torch.nn.functional.cross_entropy``.
     """
+    expect_classes(xp, target, logits.shape[1], ignore_index)
     shifted = logits - xp.max(logits, axis=1, keepdims=True)
     log_probabilities = shifted - xp.log(xp.sum(xp.exp(shifted), axis=1, keepdims=True))
     share = _target_share(xp, logits, target, weight, ignore_index, label_smoothing)
@@ -144,26 +159,14 @@ def _targets_in_range(logits, target, weight, ignore_index, label_smoothing, red
         raise ValueError(f"cross_entropy: reduction is 'mean', 'sum' or 'none', got {reduction!r}")
     if target.dtype.category != 1:
         raise DTypeError(f"cross_entropy: targets are classes, of an integer dtype, got {target.dtype}; use .long()")
-    given, wanted = tuple(target.shape), (logits.shape[0], *logits.shape[2:]) if logits.ndim > 1 else None
+    sizes, given = tuple(logits._array.shape), tuple(target._array.shape)
+    wanted = (sizes[0], *sizes[2:]) if len(sizes) > 1 else None
     if given != wanted:
         raise ShapeError(
-            f"cross_entropy: logits of sizes {tuple(logits.shape)}, (N, C, ...), take targets of sizes {wanted}, "
-            f"got {given}"
+            f"cross_entropy: logits of sizes {sizes}, (N, C, ...), take targets of sizes {wanted}, got {given}"
         )
-    classes = logits.shape[1]
+    classes = sizes[1]
     if weight is not None and tuple(weight.shape) != (classes,):
         raise ShapeError(
             f"cross_entropy: weight needs one number for each of {classes} classes, got {tuple(weight.shape)}"
-        )
-    if target.numel():
-        _expect_classes(target, classes, ignore_index)
-
-
-def _expect_classes(target, classes: int, ignore_index: int) -> None:
-    low, high = bounds(target)
-    if (low < 0 or high >= classes) and bool((((target < 0) | (target >= classes)) & (target != ignore_index)).any()):
-        wrong = high if high >= classes else low
-        raise IndexError(
-            f"cross_entropy: target {wrong} is out of bounds; there are {classes} classes, 0 to {classes - 1}, and "
-            f"ignore_index={ignore_index}"
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from dovetail.errors import ShapeError
+from dovetail.errors import DTypeError, ShapeError
+from dovetail.modes import state
 from dovetail.op import Sample, op
 
 
@@ -12,6 +13,12 @@ from dovetail.op import Sample, op
 def cast(xp, x, *, dtype):
     """Return ``x`` as another dtype."""
     return xp.astype(x, dtype)
+
+
+@cast.checked_by
+def _no_complex_gradients(x, dtype):
+    if dtype.is_complex and x._node is not None and state.grad:
+        raise DTypeError(f"gradients through {dtype} are not offered; detach the tensor, or keep parts apart as reals")
 
 
 cast.vjp(x=lambda g, x: g.to(x.dtype))
