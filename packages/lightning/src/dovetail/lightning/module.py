@@ -242,6 +242,9 @@ class LightningModule(nn.Module, ModuleHooks):
 
     def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
         """Move a batch to the device; override it for a class of batch that has no ``to``."""
+        if type(batch) in (list, tuple) and all(type(part) is dovetail.Tensor for part in batch):
+            # what most loaders give, every step: nothing to search through, and mostly nothing to move
+            return type(batch)(part if part.device is device else part.to(device) for part in batch)
         from lightning_utilities import apply_to_collection
 
         return apply_to_collection(batch, dovetail.Tensor, lambda tensor: tensor.to(device))
