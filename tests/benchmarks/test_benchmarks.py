@@ -3,7 +3,7 @@
 import pytest
 
 import dovetail
-from harness import Case, Result, measure, show, table
+from harness import Case, Result, measure, runs_per_round, show, table
 from run import cases, main, write
 
 CASES = cases()
@@ -32,8 +32,18 @@ def test_sides_take_turns():
         return seconds
 
     result = measure(Case("x", timing), "a", "b", rounds=2)
-    assert calls == ["a", "b", "a", "b", "b", "a", "a", "b", "b", "a"]  # one call each finds the number of runs
+    assert calls[6:] == ["a", "b", "b", "a", "a", "b", "b", "a"]  # after three calls each that find the number of runs
     assert len(result.ours) == len(result.theirs) == 2
+
+
+def test_slow_first_run_does_not_count():
+    asked = []
+
+    def timing(number):
+        asked.append(number)
+        return 1.0 if len(asked) == 1 else number * 1e-5
+
+    assert runs_per_round(timing) == 2000
 
 
 def test_ratio_is_the_median_of_the_rounds():
