@@ -27,9 +27,9 @@ def align(op: Op, inputs: tuple) -> tuple[tuple, tuple, Device]:
         DeviceError: tensors on several devices. DTypeError: dtypes that the op does not mix.
         TypeError: an input is no tensor.
     """
-    found = _ready(op, inputs)
+    found = ready(op, inputs)
     if found is not None:
-        return inputs, found[0], found[1]
+        return inputs, tuple(found[0]), found[1]
     if not inputs:
         raise ShapeError(f"{op.name}: expected a non-empty list of tensors")
     device = _common_device(op, inputs)
@@ -40,7 +40,7 @@ def align(op: Op, inputs: tuple) -> tuple[tuple, tuple, Device]:
     return inputs, arrays, device
 
 
-def _ready(op: Op, inputs: tuple) -> tuple[tuple, Device] | None:
+def ready(op: Op, inputs: tuple) -> tuple[list, Device] | None:
     """Return the arrays and the device when there is nothing to bring together, which is nearly always."""
     device: Any = None
     dtype = None
@@ -60,7 +60,7 @@ def _ready(op: Op, inputs: tuple) -> tuple[tuple, Device] | None:
             return None
     if device is None or (op.least and device.categories[dtype] < op.least):
         return None
-    return tuple(arrays), device
+    return arrays, device
 
 
 def _common_device(op: Op, inputs: tuple) -> Device:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail import modes
-from dovetail.align import align, explain
+from dovetail.align import align, explain, ready
 from dovetail.autograd.graph import LEAF, Node, Output, keep, next_sequence
 from dovetail.errors import GradError
 from dovetail.modes import state, through_modes
@@ -21,12 +21,13 @@ active_modes = modes.active
 new, new_node = Tensor.__new__, Node.__new__
 ELEMENTWISE = ("same", "number", "float")  # how the inputs of an op that broadcasts may be promoted
 SPELLINGS = {"axis": "dim", "keepdims": "keepdim"}
+ONE = ("out",)  # the results of an op that has one
 INTEGER, FLOATING = 1, 2  # DType.category; complex is above floating point
 
 
 def make_call(op: Op) -> Any:
     """Return the function that runs ``op``, specialised by the number of its inputs."""
-    plain = not (op.options or op.variadic or op.optional or op.view or op.mutates) and op.outputs == ("out",)
+    plain = not (op.options or op.variadic or op.optional or op.view or op.mutates) and op.outputs == ONE
     if plain and op.promote in ELEMENTWISE and len(op.inputs) == 1:
         return _unary(op)
     if plain and op.promote in ELEMENTWISE and len(op.inputs) == 2:
@@ -164,11 +165,15 @@ def _missing(op: Op, name: str) -> Any:
 
 def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
     """Run an op of any shape on sorted arguments."""
-    inputs, arrays, device = align(op, inputs)
+    found = ready(op, inputs)
+    if found is not None:
+        arrays, device = found
+    else:
+        inputs, arrays, device = align(op, inputs)
     if op.check is not None:
         op.check(*inputs, **options)
     native = options
-    if options.get("dtype") is not None:
+    if op.takes_dtype and options["dtype"] is not None:
         native = {**options, "dtype": device.backend.native_dtype(options["dtype"])}
     try:
         results = op.kernels[device](*arrays, **native)
@@ -176,15 +181,13 @@ def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
         raise explain(op, inputs, options, error) from error
     if op.mutates:
         return _take_back(op, inputs, results)
-    if op.outputs == ("out",):
-        outputs: Any = (Tensor(results, device),)
-    else:
-        outputs = tuple(Tensor(result, device) for result in results)
+    single = op.outputs == ONE
+    outputs: Any = (Tensor(results, device),) if single else tuple([Tensor(result, device) for result in results])
     if state.grad and op.differentiable and (native is options or options["dtype"].is_floating_point):
         record(op, inputs, options, outputs)
     if op.view:
         mark_view(op, inputs[0], options, outputs[0])
-    return outputs[0] if op.outputs == ("out",) else outputs
+    return outputs[0] if single else outputs
 
 
 def record(op: Op, inputs: tuple, options: dict[str, Any], outputs: tuple) -> Node | None:

@@ -32,6 +32,8 @@ def prepared_kernel(op: Op, device: Device) -> Callable[..., Any]:
 def _first_taker(candidates: list[Callable[..., Any]]) -> Callable[..., Any]:
     """Return a kernel that tries each candidate until one does not pass on the case by NotImplemented."""
     *preferred, reference = candidates
+    if len(preferred) == 1:
+        return _first_of_two(preferred[0], reference)
 
     def kernel(xp: Any, *arrays: Any, **options: Any) -> Any:
         for candidate in preferred:
@@ -39,6 +41,14 @@ def _first_taker(candidates: list[Callable[..., Any]]) -> Callable[..., Any]:
             if result is not NotImplemented:
                 return result
         return reference(xp, *arrays, **options)
+
+    return kernel
+
+
+def _first_of_two(preferred: Callable[..., Any], reference: Callable[..., Any]) -> Callable[..., Any]:
+    def kernel(xp: Any, *arrays: Any, **options: Any) -> Any:
+        result = preferred(xp, *arrays, **options)
+        return reference(xp, *arrays, **options) if result is NotImplemented else result
 
     return kernel
 

@@ -92,6 +92,7 @@ class Op:
         self.required_options: tuple[str, ...] = ()
         self.variadic = False
         self._read_signature()
+        self.takes_dtype = "dtype" in self.options
         self.rules: dict[str, Callable[..., Any]] = {}
         self.joint_rule: Callable[..., Any] | None = None
         self.undifferentiable: set[str] = set()

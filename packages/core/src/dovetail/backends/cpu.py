@@ -122,6 +122,8 @@ def _general(kernel: Callable[..., Any]) -> Callable[..., Any]:
             result = kernel(np, *arrays, **options)
         finally:
             _error_state.reset(token)
+        if result.__class__ is ndarray and (not arrays or result.dtype is arrays[0].dtype):
+            return result
         if result is None:
             return None
         like = arrays[0] if options.get("dtype") is None else None

@@ -53,7 +53,7 @@ def _matmul_sizes(x, y):
     rows, which = (b[-2], "second to last") if len(b) > 1 else (b[0], "only")
     if a[-1] != rows:
         raise ShapeError(
-            f"matmul: sizes {tuple(a)} and {tuple(b)} cannot be multiplied: the last dimension of the first is {a[-1]}, "
+            f"matmul: sizes {tuple(a)} and {tuple(b)} cannot be multiplied: the first's last dimension is {a[-1]}, "
             f"the {which} dimension of the second is {rows}; they must be equal"
         )
 
