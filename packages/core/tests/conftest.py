@@ -83,9 +83,12 @@ class Comparison:
             with warnings.catch_warnings():
                 if lib is self.torch:
                     warnings.simplefilter("ignore")
-                results = call(lib, *tensors)
+                return self._with_gradients(lib, call(lib, *tensors), leaves)
         except Exception as error:
             return error
+
+    @staticmethod
+    def _with_gradients(lib, results, leaves):
         outputs = [value for value in _flat(results) if getattr(value, "requires_grad", False)]
         if not leaves or not outputs:
             return results

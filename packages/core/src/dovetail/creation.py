@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,7 @@ def sizes_of(sizes: tuple) -> tuple[int, ...]:
     """Return sizes given one by one, or as one sequence, as a tuple of integers."""
     if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
         sizes = tuple(sizes[0])
-    return tuple(size.__index__() for size in sizes)
+    return tuple(map(operator.index, sizes))
 
 
 def full(

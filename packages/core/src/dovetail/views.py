@@ -95,8 +95,8 @@ def in_place(call: Any) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         check_writable(self, call.__name__ + "_")
         old = before(self)
-        if definition is not None and state.grad and _keeps_target(definition, self, args):
-            # a rule needs the value that is about to be overwritten
+        if state.grad and (definition is None or _keeps_target(definition, self, args)):
+            # a rule needs (or, in a composition, may need) the value that is about to be overwritten
             old._array, old._alias = self._device.backend.xp.asarray(self._array, copy=True), None
         return assign(self, call(old, *args, **kwargs))
 

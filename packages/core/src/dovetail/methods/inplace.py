@@ -40,7 +40,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 @method
 def zero_(self: Tensor) -> Tensor:
     """Write 0 into every element."""
-    return self.fill_(0)
+    check_writable(self, "zero_")
+    return assign(self, ops.fill(before(self), value=0))
 
 
 def _drawing(draw: Callable[..., np.ndarray], name: str, doc: str) -> None:
