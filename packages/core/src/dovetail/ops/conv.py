@@ -6,6 +6,8 @@ A convolution is a product of matrices once every window of the input is a colum
 
 from __future__ import annotations
 
+import math
+
 from dovetail.errors import ShapeError
 from dovetail.op import Sample, op
 
@@ -63,7 +65,8 @@ def _sizes(shape, kernel, stride, padding, dilation):
 
 def _grouped(xp, array, groups):
     """Return (N, groups, rest, L) of (N, channels, ..., L)."""
-    return xp.reshape(array, (array.shape[0], groups, -1, array.shape[-1]))
+    rest = math.prod(array.shape[1:-1]) // groups  # not -1, which says nothing for an empty batch
+    return xp.reshape(array, (array.shape[0], groups, rest, array.shape[-1]))
 
 
 @op(promote="match")
