@@ -165,11 +165,8 @@ def _missing(op: Op, name: str) -> Any:
 
 def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
     """Run an op of any shape on sorted arguments."""
-    found = ready(op, inputs)
-    if found is not None:
-        arrays, device = found
-    else:
-        inputs, arrays, device = align(op, inputs)
+    found: Any = ready(op, inputs)
+    inputs, arrays, device = (inputs, *found) if found is not None else align(op, inputs)
     if op.check is not None:
         op.check(*inputs, **options)
     native = options

@@ -110,19 +110,19 @@ class Op:
         self.call: Any = None
 
     def _read_signature(self) -> None:
-        code = self.kernel.__code__  # type: ignore[attr-defined]
+        code = self.kernel.__code__
         names = code.co_varnames
         positional, keyword = names[: code.co_argcount], names[code.co_argcount :][: code.co_kwonlyargcount]
         if not positional or positional[0] != "xp":
             raise TypeError(f"op {self.name!r}: a kernel's first parameter is 'xp', the array namespace")
         inputs = positional[1:]
-        defaults = self.kernel.__defaults__ or ()  # type: ignore[attr-defined]
+        defaults = self.kernel.__defaults__ or ()
         self.optional = frozenset(inputs[len(inputs) - len(defaults) :] if defaults else ())
         self.variadic = bool(code.co_flags & inspect.CO_VARARGS)
         if self.variadic:
             inputs += (names[code.co_argcount + code.co_kwonlyargcount],)
         self.inputs = inputs
-        given = self.kernel.__kwdefaults__ or {}  # type: ignore[attr-defined]
+        given = self.kernel.__kwdefaults__ or {}
         self.options = {name: given.get(name, Op.MISSING) for name in keyword}
         self.required_options = tuple(name for name in keyword if name not in given)
 

@@ -65,7 +65,8 @@ def sum(xp: Any, x: Any, *, dim: Any, keepdim: bool, dtype: Any) -> Any:
         dtype = np.float32 if kind == "V" else np.int64 if kind in "bui" else None
     if isinstance(dim, (tuple, list)):
         dim = tuple(dim) or None
-    return np.add.reduce(x, axis=dim, dtype=dtype, keepdims=keepdim)
+    reduce: Any = np.add.reduce
+    return reduce(x, axis=dim, dtype=dtype, keepdims=keepdim)
 
 
 def mean(xp: Any, x: Any, *, dim: Any, keepdim: bool, dtype: Any) -> Any:

@@ -41,11 +41,14 @@ for _name in ("lt", "le", "gt", "ge"):
     setattr(Tensor, f"__{_name}__", getattr(ops, _name))
 for _name in ("eq", "ne"):
     setattr(Tensor, f"__{_name}__", _operator(getattr(ops, _name)))
-Tensor.__neg__ = ops.neg  # type: ignore[method-assign]
-Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
-Tensor.__abs__ = ops.abs  # type: ignore[attr-defined]
-Tensor.__invert__ = ops.bitwise_not  # type: ignore[attr-defined]
-Tensor.__getitem__ = getitem  # type: ignore[method-assign]
-Tensor.__setitem__ = setitem  # type: ignore[method-assign]
-Tensor.T = property(lambda self: permute(self, *reversed(range(self.ndim))))  # type: ignore[attr-defined]
-Tensor.mT = property(lambda self: transpose(self, -1, -2))  # type: ignore[attr-defined]
+for _name, _call in {
+    "__neg__": ops.neg,
+    "__pos__": lambda self: self,
+    "__abs__": ops.abs,
+    "__invert__": ops.bitwise_not,
+    "__getitem__": getitem,
+    "__setitem__": setitem,
+    "T": property(lambda self: permute(self, *reversed(range(self.ndim)))),
+    "mT": property(lambda self: transpose(self, -1, -2)),
+}.items():
+    setattr(Tensor, _name, _call)

@@ -55,4 +55,5 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
 for _call in (add, sub, addcmul, addcdiv, lerp):
     setattr(Tensor, f"{_call.__name__}_", in_place(_call))
 
-FUNCTIONS["subtract"] = Tensor.subtract = sub  # type: ignore[method-assign]
+FUNCTIONS["subtract"] = sub
+setattr(Tensor, "subtract", sub)  # noqa: B010 (the class does not say its methods)
