@@ -135,6 +135,24 @@ def before(tensor: Any) -> Any:
     return old
 
 
+def become_view(tensor: Any, call: Callable[..., Any], *args: Any) -> Any:
+    """Make ``tensor`` the view of itself that ``call`` gives: other sizes on the same memory."""
+    check_writable(tensor, call.__name__ + "_")
+    source = tensor
+    if type(tensor._alias) is not View:  # a view of itself would be a cycle, so what it was stands apart as the base
+        source = before(tensor)
+        for reference in source._alias.views:
+            view = reference()
+            if view is not None and type(view._alias) is View and view._alias.base is tensor:
+                view._alias.base = source
+    out = call(source, *args)
+    tensor._array, tensor._node = out._array, out._node
+    if out._alias is not None:
+        tensor._alias = out._alias
+        out._alias.shared.add(tensor)
+    return tensor
+
+
 def assign(tensor: Any, value: Any) -> Any:
     """Write ``value`` into ``tensor``'s memory and make its history that of ``tensor`` and of all that share it.
 

@@ -11,8 +11,9 @@ from dovetail import creation, ops, random
 from dovetail.methods.choose import clamp, masked_fill
 from dovetail.methods.index import index_add, scatter, scatter_add
 from dovetail.methods.registry import method
+from dovetail.methods.shape import squeeze, t, transpose, unsqueeze
 from dovetail.tensor import Tensor
-from dovetail.views import assign, before, check_writable, in_place
+from dovetail.views import assign, become_view, before, check_writable, in_place
 
 
 @method
@@ -85,3 +86,18 @@ _IN_PLACE = (
 )
 for _call in (clamp, index_add, masked_fill, scatter, scatter_add, *[getattr(ops, name) for name in _IN_PLACE.split()]):
     setattr(Tensor, f"{_call.__name__}_", in_place(_call))
+
+
+def _becoming(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the in-place form of what gives a view: the tensor itself gets the other sizes."""
+
+    def changed(self: Tensor, *args: Any) -> Tensor:
+        return become_view(self, call, *args)
+
+    changed.__name__ = changed.__qualname__ = call.__name__ + "_"
+    changed.__doc__ = f"Make the tensor what ``{call.__name__}`` gives."
+    return changed
+
+
+for _call in (squeeze, t, transpose, unsqueeze):
+    setattr(Tensor, f"{_call.__name__}_", _becoming(_call))
