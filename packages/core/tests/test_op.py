@@ -283,5 +283,7 @@ def test_an_op_that_writes(x):
 
 def test_every_op_of_core_has_a_rule_or_says_no():
     for name, found in OPS.items():
+        if not found.kernel.__module__.startswith("dovetail.ops."):
+            continue  # another test's
         stated = set(found.rules) | found.undifferentiable | (set(found.inputs) if found.joint_rule else set())
         assert stated >= set(found.inputs), name
