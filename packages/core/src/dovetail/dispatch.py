@@ -11,7 +11,9 @@ from typing import Any
 from dovetail import modes
 from dovetail.align import align, explain, ready
 from dovetail.autograd.graph import LEAF, Node, Output, keep, next_sequence
+from dovetail.device import Device
 from dovetail.errors import GradError
+from dovetail.kernels import prepared_kernel
 from dovetail.modes import state, through_modes
 from dovetail.op import Op
 from dovetail.tensor import Tensor
@@ -21,6 +23,7 @@ active_modes = modes.active
 new, new_node = Tensor.__new__, Node.__new__
 ELEMENTWISE = ("same", "number", "float")  # how the inputs of an op that broadcasts may be promoted
 SPELLINGS = {"axis": "dim", "keepdims": "keepdim"}
+NUMBERS = (float, int)
 ONE = ("out",)  # the results of an op that has one
 INTEGER, FLOATING = 1, 2  # DType.category; complex is above floating point
 
@@ -52,7 +55,7 @@ def _unary(op: Op) -> Any:
         try:
             result = kernels[device](a)
         except Exception as error:
-            raise explain(op, (x,), {}, error) from error
+            result = again(op, (x,), (a,), device, error)
         out = new(Tensor)  # what Tensor(result, device) does, without the call
         out._array = result
         out._device = device
@@ -74,12 +77,11 @@ def _binary(op: Op) -> Any:
     def call(x, y):
         if active_modes and state.modes:
             return through_modes(call, (x, y), {})
-        kind = y.__class__
         try:
             a, device = x._array, x._device
-            if kind is not Tensor and (kind is float or kind is int):
+            if y.__class__ is not Tensor and y.__class__ in NUMBERS:
                 b = y
-                fits = device.categories[a.dtype] >= (FLOATING if kind is float or least > INTEGER else INTEGER)
+                fits = device.categories[a.dtype] >= (FLOATING if y.__class__ is float or least > INTEGER else INTEGER)
             else:
                 b = y._array
                 fits = a.dtype is b.dtype and y._device is device and (not least or device.categories[a.dtype] >= least)
@@ -90,7 +92,9 @@ def _binary(op: Op) -> Any:
         try:
             result = kernels[device](a, b)
         except Exception as error:
-            raise explain(op, (x, y), {}, error) from error
+            result = again(op, (x, y), (a, b), device, error)
+        if result.__class__ is not a.__class__:
+            result = device.backend.as_array(result)
         out = new(Tensor)
         out._array, out._device = result, device
         out._node = out._alias = out.grad = None
@@ -100,14 +104,33 @@ def _binary(op: Op) -> Any:
         node = out._node = new_node(Node)
         node.op, node.sequence = op, next_sequence()
         node.edges = (x if node_x is LEAF else node_x, y if node_y is LEAF else node_y)
-        node.saved = node.versions = node.shapes = None
-        if a is x or b is y or a.shape != b.shape:
-            node.shapes = (getattr(a, "shape", None), getattr(b, "shape", None))
+        node.saved = node.versions = None
+        node.shapes = None if a is not x and b is not y and a.shape == b.shape else shapes_of(a, b)
         if op.kept:
             keep(node, (node_x is not None, node_y is not None), (x, y), {}, (out,))
         return out
 
     return call
+
+
+def shapes_of(*arrays: Any) -> tuple:
+    """Return the arrays' shapes, None for a number."""
+    return tuple([getattr(array, "shape", None) for array in arrays])
+
+
+def again(op: Op, inputs: tuple, arrays: tuple, device: Device, error: Exception) -> Any:
+    """Return the result of a call that did not succeed at first, or raise the error that explains it.
+
+    The first call on a device finds no kernel; and where warnings are errors, one may have raised a mere warning.
+    """
+    try:
+        if device not in op.kernels:
+            return prepared_kernel(op, device)(*arrays)
+        if isinstance(error, (RuntimeWarning, FloatingPointError)):
+            return device.backend.run_quietly(op.kernels[device], *arrays)
+    except Exception as failure:
+        error = failure
+    raise explain(op, inputs, {}, error) from error
 
 
 def _general(op: Op) -> Any:
@@ -173,7 +196,8 @@ def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
     if op.takes_dtype and options["dtype"] is not None:
         native = {**options, "dtype": device.backend.native_dtype(options["dtype"])}
     try:
-        results = op.kernels[device](*arrays, **native)
+        kernel = op.kernels.get(device) or prepared_kernel(op, device)
+        results = kernel(*arrays, **native)
     except Exception as error:
         raise explain(op, inputs, options, error) from error
     if op.mutates:

@@ -16,7 +16,7 @@ _from_plugins: PluginKernels | None = None
 
 
 def prepared_kernel(op: Op, device: Device) -> Callable[..., Any]:
-    """Return what the dispatcher calls for ``op`` on ``device``: a function of arrays and options."""
+    """Return what the dispatcher calls for ``op`` on ``device``, a function of arrays and options, and remember it."""
     backend = device.backend
     plain = not op.options and not op.variadic and not op.optional
     arity = len(op.inputs) if plain and len(op.inputs) <= 2 else None
@@ -26,7 +26,8 @@ def prepared_kernel(op: Op, device: Device) -> Callable[..., Any]:
         if getattr(kernel, "complete", False):  # it never passes a case on
             break
     kernel = candidates[0] if len(candidates) == 1 else _first_taker(candidates)
-    return backend.prepare(kernel, arity)
+    prepared = op.kernels[device] = backend.prepare(kernel, arity)
+    return prepared
 
 
 def _first_taker(candidates: list[Callable[..., Any]]) -> Callable[..., Any]:

@@ -41,22 +41,6 @@ class Sample:
         return f"Sample({', '.join(shown + [f'{name}={value!r}' for name, value in self.options.items()])})"
 
 
-class KernelTable(dict):
-    """The prepared kernel of one op for each device, found when a device is first used."""
-
-    __slots__ = ("op",)
-
-    def __init__(self, op: Op) -> None:
-        super().__init__()
-        self.op = op
-
-    def __missing__(self, device: Device) -> Callable[..., Any]:
-        from dovetail.kernels import prepared_kernel
-
-        kernel = self[device] = prepared_kernel(self.op, device)
-        return kernel
-
-
 class Op:
     """The definition of one op; ``call`` is the function that users get.
 
@@ -98,7 +82,7 @@ class Op:
         self.undifferentiable: set[str] = set()
         self.sampler: Callable[..., Iterable[Sample]] | None = None
         self.check: Callable[..., None] | None = None
-        self.kernels = KernelTable(self)
+        self.kernels: dict[Device, Callable[..., Any]] = {}  # prepared ones, found when a device is first used
         #: What each rule keeps and how it is called; see ``_compile``.
         self.kept: tuple[str, ...] = ()
         self.keeps_by_input: tuple[frozenset[str], ...] = tuple(frozenset() for _ in self.inputs)

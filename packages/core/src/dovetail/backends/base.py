@@ -151,6 +151,14 @@ class Backend:
 
     # Kernels
 
+    def as_array(self, result: Any) -> Any:
+        """Return what a kernel gave as an array, when it is of another class than its first input."""
+        return result
+
+    def run_quietly(self, kernel: Callable[..., Any], *arrays: Any) -> Any:
+        """Run a kernel that raised a warning about its numbers again, without warnings."""
+        return kernel(*arrays)
+
     def prepare(self, kernel: Callable[..., Any], arity: int | None) -> Callable[..., Any]:
         """Return what the dispatcher calls for ``kernel``: a function of the arrays (and options) alone.
 
