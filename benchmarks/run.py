@@ -59,11 +59,11 @@ def report(results: list[Result], rounds: int) -> dict[str, Any]:
 
 
 def write(results: list[Result], rounds: int, folder: Path) -> Path:
-    """Write <date>-<machine>.json and .md; gives the path of the latter."""
+    """Write <date>-<machine>-<threads>-threads.json and .md; gives the path of the latter."""
     record = report(results, rounds)
     slug = re.sub(r"[^a-z0-9]+", "-", record["machine"].lower()).strip("-")
     folder.mkdir(parents=True, exist_ok=True)
-    page = folder / f"{record['date']}-{slug}.md"
+    page = folder / f"{record['date']}-{slug}-{record['threads']}-threads.md"
     page.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     shown = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     page.write_text(PAGE.format_map({**record, "versions": shown, "table": table(results)}), encoding="utf-8")

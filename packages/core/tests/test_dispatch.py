@@ -1,5 +1,9 @@
 """Calling an op: how arguments are sorted, brought together and converted, and how failures are explained."""
 
+import math
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -199,3 +203,27 @@ def test_floating_point_errors_are_silent():
     assert dovetail.full((1,), 1e38).mul(1e38).isinf().all()
     assert dovetail.zeros(0).mean().isnan()
     assert dovetail.ones(1).var().isnan()
+
+
+OVERFLOWS = """
+import dovetail
+large = dovetail.tensor([3e38, float("inf")])
+print((large + large).tolist(), (large * large).tolist(), (large - large).tolist(), (large / 0).tolist())
+print((dovetail.tensor(3e38) * dovetail.tensor(10.0)).item(), (large * 10.0).tolist(), large.exp().log().tolist())
+"""
+
+
+@pytest.mark.parametrize("filters", [(), ("-W", "error")])
+def test_numbers_overflow_without_a_word(filters):
+    run = subprocess.run([sys.executable, *filters, "-c", OVERFLOWS], capture_output=True, text=True, check=True)
+    assert run.stderr == ""
+    assert run.stdout == "[inf, inf] [inf, inf] [0.0, nan] [inf, inf]\ninf [inf, inf] [inf, inf]\n"
+
+
+def test_numpys_own_error_state_is_left_alone():
+    with np.errstate(all="raise"):
+        assert (dovetail.tensor([3e38]) * 10).tolist() == [math.inf]
+        assert (dovetail.tensor([1.0]) / 0).tolist() == [math.inf]
+        with pytest.raises(FloatingPointError):
+            np.array([3e38], np.float32) * np.float32(10)
+    assert np.geterr()["over"] == "warn"
