@@ -48,6 +48,8 @@ def explain_missing_attribute(name: str) -> Any:
             found = False
         if found:
             return importlib.import_module(f"dovetail.{name}")
-    close = difflib.get_close_matches(name, [known for known in vars(dovetail) if not known.startswith("_")], n=1)
+    close = difflib.get_close_matches(
+        name, [known for known in vars(dovetail) if not known.startswith("_")], n=1, cutoff=0.75
+    )
     advice = f"did you mean {close[0]!r}?" if close else f"if it is a part of Dovetail: pip install dovetail-{name}"
     raise AttributeError(f"module 'dovetail' has no attribute {name!r}; {advice}", name=name, obj=dovetail)

@@ -89,7 +89,7 @@ class Op:
         self.evaluators: tuple[Callable[..., Any] | None, ...] = tuple(None for _ in self.inputs)
         self.differentiable = False
         self.joint = self.variadic
-        self.keeps_outputs = False
+        self.keeps_outputs = self.keeps_tensors = False
         self.keepers: dict[tuple, Any] = {}  # what finds the values to save, by which inputs need a gradient
         self.call: Any = None
 
@@ -197,6 +197,7 @@ class Op:
         self.differentiable = any(self.evaluators)
         self.joint = self.variadic or self.joint_rule is not None
         self.keeps_outputs = any(name in self.outputs for name in self.kept)
+        self.keeps_tensors = self.keeps_outputs or any(name in self.inputs for name in self.kept)
         self.keepers.clear()
 
 

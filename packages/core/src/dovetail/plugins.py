@@ -200,8 +200,11 @@ def fail(record: PluginRecord, error: BaseException | str) -> None:
         record.problems.append(problem)
 
 
-def explain_missing(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return the text for a failed look-up: what was asked, what there is, and which plug-ins did not load and why."""
+def explain_missing(kind: str, name: str, known: Iterable[str], advice: str = "see: dovetail plugins") -> str:
+    """Return the text for a failed look-up: what was asked, what there is, and which plug-ins did not load and why.
+
+    ``advice`` is the next step where nothing better is known.
+    """
     known = sorted(known)
     there = f"there is only {known[0]!r}" if len(known) == 1 else f"there are {', '.join(map(repr, known)) or 'none'}"
     parts = [f"no {kind} {name!r}", there]
@@ -217,7 +220,7 @@ def explain_missing(kind: str, name: str, known: Iterable[str]) -> str:
     if close and not complaints:
         parts.append(f"did you mean {close[0]!r}?")
     elif not complaints or len(complaints) > 3:
-        parts.append("see: dovetail plugins")
+        parts.append(advice)
     return "; ".join(parts)
 
 

@@ -48,7 +48,7 @@ def _pass_on(
     op, saved, shapes = node.op, node.saved, node.shapes
     if saved is not None:
         saved = saved_values(node, create)
-        if not retain:
+        if not retain and op.keeps_tensors:  # shapes and options may stay, as they do in PyTorch
             node.saved = FREED
     grads = _joint_gradients(node, g, saved) if op.joint else None
     for position, edge in enumerate(node.edges):

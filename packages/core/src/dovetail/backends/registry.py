@@ -9,6 +9,8 @@ from dovetail.device import forget_backends
 from dovetail.errors import DeviceError
 from dovetail.plugin_loading import describe
 
+ADVICE = "backends are plug-ins, for NVIDIA cards: pip install dovetail-cuda; see: dovetail plugins"
+
 _builtin: dict[str, Backend] = {"cpu": CpuBackend()}
 _found: dict[str, Backend] | None = None
 
@@ -23,7 +25,7 @@ def get_backend(name: str) -> Backend:
         return _builtin[name]
     known = backends()
     if name not in known:
-        raise DeviceError(plugins.explain_missing("backend", name, list(known)))
+        raise DeviceError(plugins.explain_missing("backend", name, list(known), ADVICE))
     backend = known[name]
     missing = why_missing(backend)
     if missing is not None:
