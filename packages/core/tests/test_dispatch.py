@@ -9,6 +9,7 @@ import pytest
 
 import dovetail
 from dovetail import errors, ops
+from dovetail.op import OPS, op
 
 
 @pytest.fixture
@@ -227,3 +228,21 @@ def test_numpys_own_error_state_is_left_alone():
         with pytest.raises(FloatingPointError):
             np.array([3e38], np.float32) * np.float32(10)
     assert np.geterr()["over"] == "warn"
+
+
+def test_an_error_that_explains_itself_is_not_its_own_cause(x):
+    with pytest.raises(IndexError) as caught:
+        ops.embedding(dovetail.ones(2, 3), dovetail.tensor([5]))
+    assert caught.value.__cause__ is None
+
+    @op
+    def refusing(xp, x):
+        raise errors.ShapeError("as it is")
+
+    try:
+        for call in (lambda: refusing(x), lambda: refusing(x)):  # the first call finds the kernel, the second has it
+            with pytest.raises(errors.ShapeError, match="as it is") as caught:
+                call()
+            assert caught.value.__cause__ is not caught.value
+    finally:
+        del OPS["refusing"]

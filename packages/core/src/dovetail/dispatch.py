@@ -6,7 +6,7 @@ more than the Python that leads to it; every other op takes the general path. ``
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from dovetail import modes
 from dovetail.align import align, explain, ready
@@ -130,7 +130,15 @@ def again(op: Op, inputs: tuple, arrays: tuple, device: Device, error: Exception
             return device.backend.run_quietly(op.kernels[device], *arrays)
     except Exception as failure:
         error = failure
-    raise explain(op, inputs, {}, error) from error
+    fail(op, inputs, {}, error)
+
+
+def fail(op: Op, inputs: tuple, options: dict[str, Any], error: Exception) -> NoReturn:
+    """Raise the error that explains why an op failed: another one from ``error``, or ``error`` itself."""
+    explained = explain(op, inputs, options, error)
+    if explained is error:  # as its own cause it would be a cycle, which keeps the tensors of its frames alive
+        raise error
+    raise explained from error
 
 
 def _general(op: Op) -> Any:
@@ -199,7 +207,7 @@ def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
         kernel = op.kernels.get(device) or prepared_kernel(op, device)
         results = kernel(*arrays, **native)
     except Exception as error:
-        raise explain(op, inputs, options, error) from error
+        fail(op, inputs, options, error)
     if op.mutates:
         return _take_back(op, inputs, results)
     single = op.outputs == ONE
