@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pkgutil import extend_path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 __path__ = extend_path(__path__, __name__)  # the other packages add dovetail/<part>
 
 from dovetail import autograd, dtypes, errors, methods, ops, random
-from dovetail._parts import explain_missing_attribute, watch_imports
+from dovetail._parts import LATE, late_attribute, watch_imports
 from dovetail.align import result_type
 from dovetail.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from dovetail.backends.base import Backend
@@ -47,7 +47,6 @@ from dovetail.dtypes import (
 from dovetail.modes import Mode
 from dovetail.op import Sample, op
 from dovetail.plugins import hookimpl, hookspec
-from dovetail.printing import set_printoptions
 from dovetail.random import (
     Generator,
     default_generator,
@@ -58,7 +57,6 @@ from dovetail.random import (
     seed,
     set_rng_state,
 )
-from dovetail.serialization import load, save
 from dovetail.tensor import Size, Tensor
 
 __version__ = "0.1.0"
@@ -76,8 +74,17 @@ def is_tensor(value: Any) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    """Import a part (``dovetail.nn``) when it is first used; say how to install one that is missing."""
-    return explain_missing_attribute(name)
+    """Import a part (``dovetail.nn``) or a late name when it is first used; say how to install a part that is missing."""
+    return late_attribute(name)
 
+
+def __dir__() -> list[str]:
+    """List the late names too."""
+    return sorted({*globals(), *LATE})
+
+
+if TYPE_CHECKING:
+    from dovetail.printing import set_printoptions
+    from dovetail.serialization import load, save
 
 watch_imports()

@@ -1,4 +1,4 @@
-"""The parts of Dovetail that are packages of their own: imported on first use, with advice when one is missing."""
+"""What ``dovetail`` imports on first use: its parts that are packages of their own, and names that few programs need."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ import sys
 from typing import Any
 
 from dovetail.errors import MissingPackageError
+
+
+#: Names of ``dovetail`` that are imported when they are first asked for, so that ``import dovetail`` stays fast.
+LATE = {
+    "load": "dovetail.serialization",
+    "save": "dovetail.serialization",
+    "set_printoptions": "dovetail.printing",
+}
 
 
 class _Missing:
@@ -31,16 +39,18 @@ def watch_imports() -> None:
         sys.meta_path.append(_Missing())
 
 
-def explain_missing_attribute(name: str) -> Any:
-    """Return the part called ``name``, imported now.
+def late_attribute(name: str) -> Any:
+    """Return the part or the late name called ``name``, imported now.
 
     Raises:
         AttributeError: no installed part or module has this name; the text says which name may be meant.
     """
-    import difflib
-
     import dovetail
 
+    if name in LATE:
+        value = getattr(importlib.import_module(LATE[name]), name)
+        setattr(dovetail, name, value)
+        return value
     if not name.startswith("_"):
         try:
             found = importlib.util.find_spec(f"dovetail.{name}") is not None
@@ -48,8 +58,9 @@ def explain_missing_attribute(name: str) -> Any:
             found = False
         if found:
             return importlib.import_module(f"dovetail.{name}")
-    close = difflib.get_close_matches(
-        name, [known for known in vars(dovetail) if not known.startswith("_")], n=1, cutoff=0.75
-    )
+    import difflib
+
+    known = [known for known in (*vars(dovetail), *LATE) if not known.startswith("_")]
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
     advice = f"did you mean {close[0]!r}?" if close else f"if it is a part of Dovetail: pip install dovetail-{name}"
     raise AttributeError(f"module 'dovetail' has no attribute {name!r}; {advice}", name=name, obj=dovetail)
