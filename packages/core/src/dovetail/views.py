@@ -179,6 +179,17 @@ def assign(tensor: Any, value: Any) -> Any:
     return tensor
 
 
+def add_into(tensor: Any, value: Any) -> None:
+    """Add ``value`` to ``tensor``, which has no history, in its own memory where that is possible."""
+    if value._device is tensor._device and value._array.dtype == tensor._array.dtype:
+        if value._array.shape == tensor._array.shape:
+            tensor._array = tensor._device.backend.add_into(tensor._array, value._array)
+            if tensor._alias is not None:
+                tensor._alias.shared.version += 1
+            return
+    tensor.add_(value)
+
+
 def _rebase(tensor: Any, value: Any, shared: Shared) -> None:
     alias = tensor._alias
     if type(alias) is not View:

@@ -28,6 +28,8 @@ class Backend:
             ``NotImplemented`` passes the call on to the reference kernel.
         capabilities: what the arrays can do, of ``float64 float16 bfloat16 complex writes views``: ``writes`` means
             that ``array[index] = value`` changes the array, ``views`` that a slice shares its array's memory.
+        plain_operators: whether ``+ - * /`` on arrays of one real dtype, and with Python numbers, give the ops' numbers,
+            so that gradients may be computed by them without tensors around the arrays. No plug-in's kernel sees these.
 
     Example::
 
@@ -44,6 +46,7 @@ class Backend:
     name: str = ""
     kernels: Mapping[str, Callable[..., Any]] = {}
     capabilities: frozenset[str] = frozenset({"float64", "complex", "writes", "views"})
+    plain_operators: bool = False
 
     @property
     def xp(self) -> Any:
@@ -111,6 +114,17 @@ class Backend:
         target[...] = value
         return target
 
+    def shareable(self, array: Any) -> Any:
+        """Return an array on memory that views can share, where a kernel may have given a mere number for one element.
+
+        The tensor holds what this gives from then on.
+        """
+        return array
+
+    def add_into(self, target: Any, value: Any) -> Any:
+        """Add ``value``, of the same shape and dtype, to ``target`` and return the array that now holds the sum."""
+        return self.write(target, target + value)
+
     def shares_memory(self, first: Any, second: Any) -> bool:
         """Return whether two arrays share memory; asked of results that may be views, such as a reshape's."""
         return False
@@ -150,10 +164,6 @@ class Backend:
         return tables
 
     # Kernels
-
-    def as_array(self, result: Any) -> Any:
-        """Return what a kernel gave as an array, when it is of another class than its first input."""
-        return result
 
     def run_quietly(self, kernel: Callable[..., Any], *arrays: Any) -> Any:
         """Run a kernel that raised a warning about its numbers again, without warnings."""
