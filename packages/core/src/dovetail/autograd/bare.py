@@ -7,15 +7,17 @@ a node whose rules are more than that gets its gradient as a tensor, as does eve
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heappushpop
 from typing import Any
 
 from numpy import asarray, ndarray
 
 from dovetail.autograd.graph import FREED, Node, Output
 from dovetail.device import Device
+from dovetail.modes import state
 from dovetail.op import UNKNOWN, Op, parameters_of
-from dovetail.tensor import Tensor
+from dovetail.tensor import Tensor, new_tensor
+from dovetail.views import add_into
 
 FLOATING = 2  # DType.category; bfloat16 has another in ``Device.categories``, since NumPy makes float32 of it
 
@@ -29,11 +31,16 @@ def device_of_bare_walk(roots: list[tuple[Any, Any]]) -> Device | None:
 
 
 class BareWalk:
-    """One pass back from some roots, all on one device; ``receive`` takes the gradients of the leaves, as tensors."""
+    """One pass back from some roots, all on one device.
+
+    Args:
+        device: the roots' device.
+        receive: takes the gradients of the leaves, as tensors; None adds them to the leaves' ``grad``.
+    """
 
     __slots__ = ("device", "heap", "pending", "receive")
 
-    def __init__(self, device: Device, receive: Callable[[Any, Any, bool], None]) -> None:
+    def __init__(self, device: Device, receive: Callable[[Any, Any, bool], None] | None) -> None:
         self.device = device
         self.receive = receive
         self.heap: list[int] = []
@@ -42,41 +49,64 @@ class BareWalk:
     def run(self, retain: bool, leading: set[int] | None) -> None:
         """Go through all nodes that have a gradient pending, and those that get one, newest first."""
         heap, pending = self.heap, self.pending
-        while heap:
-            node, g = pending.pop(heappop(heap))
+        following: Any = None  # a node that the last one led to: most often the next, so that it is not put in the heap
+        gradient: Any = None
+        while heap or following is not None:
+            if following is None:
+                node, g = pending.pop(heappop(heap))
+            elif not heap or following.sequence < heap[0]:
+                node, g = following, gradient
+            else:
+                pending[following.sequence] = [following, gradient]
+                node, g = pending.pop(heappushpop(heap, following.sequence))
+            following = gradient = None
             if leading is not None and node.sequence not in leading:
                 continue
-            op, edges = node.op, node.edges
-            plain = op.plain
-            if plain is UNKNOWN:
-                plain = op.plain = plain_gradients(op)
-            grads = None if plain is None or g.__class__ in (list, Tensor) else plain(edges, g, node.saved)
-            if grads is None:
-                grads = self.gradients(node, g)
-            if not retain and op.keeps_tensors:  # shapes and options may stay, as they do in PyTorch
-                node.saved = FREED
-            for position, edge in enumerate(edges):
-                grad = grads[position]
+            edges = node.edges
+            for position, grad in enumerate(self.gradients(node, g, retain)):
+                edge = edges[position]
                 if edge is None or grad is None:
                     continue
-                if edge.__class__ is Node and edge.sequence not in pending and grad.shape == edge.shape:
+                if edge.__class__ is not Node:
+                    self.give(edge, self.fitted(grad, edge, node), grad is not g)
+                    continue
+                if grad.shape != edge.shape:
+                    grad = self.fitted(grad, edge, node)
+                entry = pending.get(edge.sequence)
+                if entry is not None:
+                    entry[1] = entry[1] + grad
+                elif following is None:
+                    following, gradient = edge, grad
+                elif following is edge:
+                    gradient = gradient + grad
+                else:
                     pending[edge.sequence] = [edge, grad]
                     heappush(heap, edge.sequence)
-                else:
-                    self.give(edge, self.fitted(grad, edge, op, position), grad is not g)
 
-    def gradients(self, node: Node, g: Any) -> list:
-        """Return the gradients of a node's inputs by its rules on tensors."""
-        from dovetail.autograd.engine import gradients
+    def gradients(self, node: Node, g: Any, retain: bool) -> Any:
+        """Return the gradients of a node's inputs, and free what it saved."""
+        op, kind = node.op, g.__class__
+        plain = op.plain
+        if plain is UNKNOWN:
+            plain = op.plain = plain_gradients(op)
+        grads = None if plain is None or kind is list or kind is Tensor else plain(node.edges, g, node.saved)
+        if grads is None:
+            from dovetail.autograd.engine import gradients
 
-        g = [self.dressed(part) for part in g] if g.__class__ is list else self.dressed(g)
-        return [self.bared(grad) for grad in gradients(node, g, False)]
+            g = [self.dressed(part) for part in g] if kind is list else self.dressed(g)
+            grads = [self.bared(grad) for grad in gradients(node, g, False)]
+        if not retain and op.keeps_tensors:  # shapes and options may stay, as they do in PyTorch
+            node.saved = FREED
+        return grads
 
     def give(self, edge: Any, grad: Any, fresh: bool) -> None:
         """Add a gradient to what a node has pending, or hand it to a leaf."""
         kind = edge.__class__
         if kind is not Node and kind is not Output:
-            self.receive(edge, self.dressed(grad), fresh)
+            if self.receive is not None:
+                self.receive(edge, self.dressed(grad), fresh)
+            else:
+                self.add(edge, grad, fresh)
             return
         node = edge if kind is Node else edge.node
         entry = self.pending.get(node.sequence)
@@ -89,12 +119,31 @@ class BareWalk:
             found = entry[1][edge.index]
             entry[1][edge.index] = grad if found is None else found + grad
 
-    def fitted(self, grad: Any, edge: Any, op: Op, position: int) -> Any:
+    def add(self, leaf: Tensor, grad: Any, fresh: bool) -> None:
+        """Add a gradient to a leaf's ``grad``, an array without a tensor around it where that is possible."""
+        total = leaf.grad
+        backend = self.device.backend
+        if isinstance(grad, Tensor):
+            accumulate(leaf, grad, fresh)
+        elif total is None:
+            out = leaf.grad = new_tensor()
+            out._array = grad if fresh and backend.is_owner(grad) else backend.copy(grad)
+            out._device = self.device
+            out._node = out._alias = out.grad = None
+        elif total._alias is None and total._array.dtype is grad.dtype and total._device is self.device:
+            total._array = backend.add_into(total._array, grad)
+        else:
+            add_into(total, Tensor(grad, self.device))
+
+    def fitted(self, grad: Any, edge: Any, node: Node) -> Any:
         """Return a gradient in the shape of the tensor that it belongs to: summed where that was broadcast."""
+        shape = edge.shape if edge.__class__ in (Node, Output) else edge._array.shape
+        if grad.shape == shape:
+            return grad
         from dovetail.autograd.engine import unbroadcast
 
-        shape = edge._array.shape if isinstance(edge, Tensor) else edge.shape
-        return grad if grad.shape == shape else self.bared(unbroadcast(self.dressed(grad), shape, op, position))
+        position = next(position for position, other in enumerate(node.edges) if other is edge)
+        return self.bared(unbroadcast(self.dressed(grad), shape, node.op, position))
 
     def bared(self, grad: Any) -> Any:
         """Return the array of a gradient that may go on without its tensor: real numbers on the walk's device."""
@@ -107,101 +156,66 @@ class BareWalk:
         return grad if grad is None or isinstance(grad, Tensor) else Tensor(grad, self.device)
 
 
-# Gradients by rules that are arithmetic alone
+def accumulate(leaf: Any, grad: Any, fresh: bool) -> None:
+    """Add a gradient to a leaf's ``grad``; the first one is kept as it is where nobody else can hold its memory."""
+    if leaf.grad is None:
+        leaf.grad = grad if fresh and grad._device.backend.is_owner(grad._array) else grad.clone()
+    elif state.grad:
+        leaf.grad = leaf.grad + grad
+    else:
+        add_into(leaf.grad, grad)
 
-PlainRule = Callable[[Any, Any], Any]
+
+# Gradients by rules that are arithmetic alone
 
 
 def plain_gradients(op: Op) -> Callable[[tuple, Any, Any], Any] | None:
     """Return what gives the gradients of a node's inputs from bare arrays, or None for an op with other rules.
 
     It is a function of the node's edges, the array that came back and the saved values. It gives None where these are
-    no case for it: of several dtypes, changed or freed, or where a warning is an error.
+    no case for it: of several dtypes, changed or freed, or where a warning is an error. It is written as source, one
+    straight piece, since each call between functions would cost as much as a sum of two small arrays.
     """
-    if op.joint or not op.evaluators:
+    rules = [op.rules.get(name) for name in op.inputs]
+    if op.joint or not all(_is_plain(op, rule) for rule in rules):
         return None
-    rules = [_plain_rule(op, op.rules.get(name)) for name in op.inputs]
-    if None in rules or len(rules) > 2:
-        return None
-    if len(rules) == 1:
-        return _gradient_of_one(rules[0])
-    return _passed_on_twice if rules == [_passed_on, _passed_on] else _gradients_of_two(rules[0], rules[1])
-
-
-def _gradient_of_one(rule: Any) -> Any:
-    def gradients(edges: tuple, g: Any, saved: Any) -> Any:
-        grad = rule(g, saved)
-        return None if grad is NotImplemented else (grad,)
-
-    return gradients
-
-
-def _gradients_of_two(rule_x: Any, rule_y: Any) -> Any:
-    def gradients(edges: tuple, g: Any, saved: Any) -> Any:
-        edge_x, edge_y = edges
-        grad_x = None if edge_x is None else rule_x(g, saved)
-        grad_y = None if edge_y is None else rule_y(g, saved)
-        return None if grad_x is NotImplemented or grad_y is NotImplemented else (grad_x, grad_y)
-
-    return gradients
-
-
-def _passed_on(g: Any, saved: Any) -> Any:
-    return g
-
-
-def _passed_on_twice(edges: tuple, g: Any, saved: Any) -> Any:
-    return g, g
-
-
-def _plain_rule(op: Op, rule: Any) -> PlainRule | None:
-    """Return a gradient rule as a function of arrays, when operators are all that it uses."""
-    code = getattr(rule, "__code__", None)
-    if code is None or code.co_names or code.co_freevars:
-        return None
-    words = parameters_of(rule)[1:]
-    if not words:
-        return _passed_on if code.co_code == _SAME else lambda g, saved: rule(g)
-    if any(word not in op.inputs and word not in op.outputs for word in words):
-        return None
-    slots = [op.kept.index(word) for word in words]
-    return _rule_with_one(rule, slots[0]) if len(slots) == 1 else _rule_with_more(rule, slots)
+    lines = ["def gradients(edges, g, saved):", "  try:"]
+    for place, rule in enumerate(rules):
+        lines += [f"    grad{place} = None", f"    if edges[{place}] is not None:"]
+        lines += [line for word in parameters_of(rule)[1:] for line in _fetching(word, op.kept.index(word))]
+        lines.append(f"      grad{place} = {_call_of(rule, place)}")
+    lines.append("    return " + "".join(f"grad{place}, " for place in range(len(rules))))
+    # freed, or a warning that is an error: the rules on tensors say it, or mend it
+    lines += ["  except Exception:", "    return None"]
+    names: dict[str, Any] = {f"rule{place}": rule for place, rule in enumerate(rules)}
+    names |= {"asarray": asarray, "ndarray": ndarray}
+    exec("\n".join(lines), names)
+    return names["gradients"]
 
 
 _SAME = (lambda g: g).__code__.co_code
 
 
-def _rule_with_one(rule: Any, slot: int) -> PlainRule:
-    def plain(g: Any, saved: Any) -> Any:
-        try:
-            value = saved[slot]
-            kind = value.__class__
-            if kind is float or kind is int:
-                return rule(g, asarray(value, g.dtype) if g.__class__ is ndarray else value)
-            if value._alias is not None and value._alias.version:
-                return NotImplemented
-            value = value._array
-            if value.__class__ is g.__class__ is not ndarray or value.dtype is g.dtype:
-                return rule(g, value)
-        except Exception:  # freed, or a warning that is an error: the rule on tensors says or mends it
-            return NotImplemented
-        return NotImplemented
-
-    return plain
+def _call_of(rule: Any, place: int) -> str:
+    return "g" if rule.__code__.co_code == _SAME else f"rule{place}({', '.join(parameters_of(rule))})"
 
 
-def _rule_with_more(rule: Any, slots: list[int]) -> PlainRule:
-    def plain(g: Any, saved: Any) -> Any:
-        try:
-            values = [saved[slot] for slot in slots]
-            arrays = [value if value.__class__ in (float, int) else value._array for value in values]
-            for value, array in zip(values, arrays, strict=True):
-                if value is not array and (
-                    array.dtype is not g.dtype or (value._alias is not None and value._alias.version)
-                ):
-                    return NotImplemented
-            return rule(g, *arrays)
-        except Exception:  # as above
-            return NotImplemented
+def _is_plain(op: Op, rule: Any) -> bool:
+    """Return whether operators on tensors are all that a gradient rule uses."""
+    code = getattr(rule, "__code__", None)
+    if code is None or code.co_names or code.co_freevars:
+        return False
+    return all(word in op.inputs or word in op.outputs for word in parameters_of(rule)[1:])
 
-    return plain
+
+def _fetching(word: str, slot: int) -> list[str]:
+    """Return the lines that get a saved value's array: unchanged since, and of the dtype of ``g``."""
+    return [
+        f"      {word} = saved[{slot}]",
+        f"      if {word}.__class__ is float or {word}.__class__ is int:",
+        f"        if g.__class__ is ndarray: {word} = asarray({word}, g.dtype)",
+        "      else:",
+        f"        if {word}._alias is not None and {word}._alias.version: return None",
+        f"        {word} = {word}._array",
+        f"        if not ({word}.__class__ is g.__class__ is not ndarray or {word}.dtype is g.dtype): return None",
+    ]

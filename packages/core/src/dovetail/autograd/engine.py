@@ -6,7 +6,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from dovetail.autograd.bare import BareWalk, device_of_bare_walk
+from dovetail.autograd.bare import BareWalk, accumulate, device_of_bare_walk
 from dovetail.autograd.graph import FREED, Node, Output, saved_values
 from dovetail.errors import ShapeError
 from dovetail.modes import active as active_modes
@@ -33,7 +33,7 @@ def walk(
     """
     device = None if create or watched or active_modes else device_of_bare_walk(roots)
     if device is not None:
-        bare = BareWalk(device, receive)
+        bare = BareWalk(device, None if receive is accumulate else receive)
         for edge, grad in roots:
             bare.give(edge, bare.bared(grad), False)
         del roots

@@ -91,69 +91,52 @@ def keep(node: Node, needed: int, inputs: tuple, options: dict[str, Any], output
     op = node.op
     keeper = op.keepers.get(needed)
     if keeper is None:
-        keeper = op.keepers[needed] = _keeper(_plan(op, needed))
+        keeper = op.keepers[needed] = _keeper(op, needed)
     saved = node.saved = keeper(inputs, options, outputs)
     for value in saved:
-        if getattr(value, "_alias", None) is not None and value._alias.shared.version:
-            node.versions = [getattr(getattr(value, "_alias", None), "version", 0) for value in saved]
-            return
+        if value.__class__ is not float and value is not None:
+            alias = getattr(value, "_alias", None)
+            if alias is not None and alias.version:
+                node.versions = [getattr(getattr(value, "_alias", None), "version", 0) for value in saved]
+                return
 
 
-def _keeper(plan: tuple[tuple[int, Any], ...]) -> Any:
-    """Return a function of an op's inputs, options and results that gives the values to save."""
-    if len(plan) == 1 and plan[0][0] == INPUT:
-        only = plan[0][1]
-        return lambda inputs, options, outputs: (inputs[only],)
-    if len(plan) == 1 and plan[0][0] == OUTPUT:
-        result = plan[0][1]
-        return lambda inputs, options, outputs: (_twin(outputs[result]),)
-    if len(plan) == 2 and plan[0][0] == plan[1][0] == INPUT:
-        first, second = plan[0][1], plan[1][1]
-        return lambda inputs, options, outputs: (inputs[first], inputs[second])
-    if len(plan) == 2 and (plan[0][0], plan[1][0]) in ((INPUT, NOTHING), (NOTHING, INPUT)):
-        place = 0 if plan[0][0] == INPUT else 1
-        only = plan[place][1]
-        if place:
-            return lambda inputs, options, outputs: (None, inputs[only])
-        return lambda inputs, options, outputs: (inputs[only], None)
-    return lambda inputs, options, outputs: [_FETCH[kind](index, inputs, options, outputs) for kind, index in plan]
-
-
-NOTHING, INPUT, OUTPUT, SHAPE, OPTION, INPUTS, SHAPES = range(7)
-_FETCH = (
-    lambda index, inputs, options, outputs: None,
-    lambda index, inputs, options, outputs: inputs[index],
-    lambda index, inputs, options, outputs: _twin(outputs[index]),
-    lambda index, inputs, options, outputs: getattr(getattr(inputs[index], "_array", None), "shape", None),
-    lambda index, inputs, options, outputs: options[index],
-    lambda index, inputs, options, outputs: inputs,
-    lambda index, inputs, options, outputs: tuple([x._array.shape for x in inputs]),
-)
-
-
-def _plan(op: Any, needed: int) -> tuple[tuple[int, Any], ...]:
-    """Return where each kept value comes from, when these inputs need a gradient."""
+def _keeper(op: Any, needed: int) -> Any:
+    """Return a function of an op's inputs, options and results that gives the values to save, as one expression."""
     wanted = frozenset[str]()
     for position in range(needed.bit_length()):
         if needed >> position & 1:
             wanted |= op.keeps_by_input[0 if op.variadic else position]
-    return tuple(_source(op, name) if name in wanted else (NOTHING, 0) for name in op.kept)
+    values = ", ".join(_source(op, name) if name in wanted else "None" for name in op.kept)
+    return eval(f"lambda inputs, options, outputs: ({values},)", {"twin": _twin, "shape_of": _shape_of})
 
 
-def _source(op: Any, name: str) -> tuple[int, Any]:
+def _source(op: Any, name: str) -> str:
+    """Return the expression for a value that a rule asks for by this name."""
     if name in op.inputs:
-        return (INPUTS, 0) if op.variadic else (INPUT, op.inputs.index(name))
+        return "inputs" if op.variadic else f"inputs[{op.inputs.index(name)}]"
     if name in op.outputs:
-        return OUTPUT, op.outputs.index(name)
+        return f"twin(outputs[{op.outputs.index(name)}])"
     if name in op.options:
-        return OPTION, name
-    return (SHAPES, 0) if op.variadic else (SHAPE, op.inputs.index(name.removesuffix("_shape")))
+        return f"options[{name!r}]"
+    if op.variadic:
+        return "tuple([shape_of(value) for value in inputs])"
+    if op.promote in (None, "match") and name.removesuffix("_shape") not in op.optional:  # never a number
+        return f"inputs[{op.inputs.index(name.removesuffix('_shape'))}]._array.shape"
+    return f"shape_of(inputs[{op.inputs.index(name.removesuffix('_shape'))}])"
+
+
+def _shape_of(value: Any) -> Any:
+    return getattr(getattr(value, "_array", None), "shape", None)
 
 
 def _twin(result: Any) -> Any:
     """Return a tensor on the result's memory; the result itself refers to its node, which would be a cycle."""
-    twin = type(result)._plain(result._array, result._device)
-    twin._alias = shared_of(result)
+    from dovetail.tensor import new_tensor
+
+    twin = new_tensor()
+    twin._array, twin._device, twin._alias = result._array, result._device, shared_of(result)
+    twin._node = twin.grad = None
     return twin
 
 

@@ -129,6 +129,10 @@ class Backend:
         """Return whether two arrays share memory; asked of results that may be views, such as a reshape's."""
         return False
 
+    def copy(self, array: Any) -> Any:
+        """Return an array with the same elements in memory of its own."""
+        return self.xp.asarray(array, copy=True)
+
     def is_owner(self, array: Any) -> bool:
         """Return whether an array surely has its memory for itself, so that a gradient need not be copied."""
         return False

@@ -83,6 +83,9 @@ class CpuBackend(Backend):
         base = first.base
         return base is not None and (base is second or base is second.base)
 
+    def copy(self, array: Any) -> Any:
+        return array.copy() if array.__class__ is ndarray else array
+
     def is_owner(self, array: np.ndarray) -> bool:
         return array.base is None
 
