@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from numpy import asarray, ndarray
 
 from dovetail import modes
-from dovetail.align import align, explain, ready
+from dovetail.align import align, explain
 from dovetail.autograd.graph import LEAF, Node, Output, keep, new_node, next_sequence
 from dovetail.device import Device
 from dovetail.errors import GradError
@@ -117,21 +117,24 @@ def _binary(op: Op) -> Any:
     return call
 
 
-def again(op: Op, inputs: tuple, arrays: tuple, device: Device, error: Exception) -> Any:
+def again(
+    op: Op, inputs: tuple, arrays: tuple, device: Device, error: Exception, options: Any = NO_OPTIONS,
+    native: Any = NO_OPTIONS,
+) -> Any:  # fmt: skip
     """Return the result of a call that did not succeed at first, or raise the error that explains it.
 
     The first call on a device finds no kernel; and where warnings are errors, one may have raised a mere warning.
     """
     try:
-        if op.check is not None:
-            op.check(*inputs)
-        if device not in op.kernels:
-            return device.backend.run_quietly(prepared_kernel(op, device), *arrays)
-        if isinstance(error, (RuntimeWarning, FloatingPointError)):
-            return device.backend.run_quietly(op.kernels[device], *arrays)
+        if op.explanation is not None:
+            op.explanation(*inputs, **options)
+        known = op.kernels.get(device)
+        if known is None or (isinstance(error, (RuntimeWarning, FloatingPointError)) and not op.mutates):
+            kernel = known or prepared_kernel(op, device)
+            return device.backend.run_quietly(kernel, *arrays, **native)
     except Exception as failure:
         error = failure
-    fail(op, inputs, {}, error)
+    fail(op, inputs, options, error)
 
 
 def fail(op: Op, inputs: tuple, options: dict[str, Any], error: Exception) -> NoReturn:
@@ -197,8 +200,9 @@ def _missing(op: Op, name: str) -> Any:
 
 def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
     """Run an op of any shape on sorted arguments."""
-    found: Any = ready(op, inputs)
-    inputs, arrays, device = (inputs, *found) if found is not None else align(op, inputs)
+    arrays, device = _unwrapped(op, inputs)
+    if device is None:
+        inputs, arrays, device = align(op, inputs)
     if op.view:
         arrays = (inputs[0]._memory(),)
     if op.check is not None:
@@ -210,41 +214,67 @@ def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
         kernel = op.kernels.get(device) or prepared_kernel(op, device)
         results = kernel(*arrays, **native)
     except Exception as error:
-        fail(op, inputs, options, error)
+        results = again(op, inputs, arrays, device, error, options, native)
     if op.mutates:
         return _take_back(op, inputs, results)
-    single = op.outputs == ONE
-    outputs: Any = (Tensor(results, device),) if single else tuple([Tensor(result, device) for result in results])
-    if state.grad and op.differentiable and (native is options or options["dtype"].is_floating_point):
+    if op.outputs == ONE:
+        out: Any = new_tensor()
+        out._array, out._device = results, device
+        out._node = out._alias = out.grad = None
+        outputs: Any = (out,)
+    else:
+        out = outputs = tuple([Tensor(result, device) for result in results])
+    if op.differentiable and (native is options or options["dtype"].is_floating_point):
         record(op, inputs, options, outputs)
     if op.view:
-        mark_view(op, inputs[0], options, outputs[0])
-    return outputs[0] if single else outputs
+        mark_view(op, inputs[0], options, out)
+    return out
 
 
-def record(op: Op, inputs: tuple, options: dict[str, Any], outputs: tuple) -> Node | None:
+def _unwrapped(op: Op, inputs: tuple) -> tuple[Any, Device | None]:
+    """Return the arrays and the device when there is nothing to bring together, which is nearly always; else None."""
+    arrays, alike, dtype = [], op.promote is not None, None
+    device: Any = None
+    try:
+        for value in inputs:
+            if value is None and op.optional:
+                arrays.append(None)
+                continue
+            array = value._array
+            if device is None:
+                device, dtype = value._device, array.dtype
+            elif value._device is not device or (alike and array.dtype is not dtype):
+                return None, None
+            arrays.append(array)
+    except AttributeError:  # a number, or something else that is no tensor
+        return None, None
+    if device is None or (op.least and device.categories[dtype] < op.least):
+        return None, None
+    return arrays, device
+
+
+def record(op: Op, inputs: tuple, options: dict[str, Any], outputs: tuple) -> None:
     """Make the node of an op that ran, if an input needs a gradient, and make the outputs its results."""
     edges: Any = []
     needed, bit = 0, 1
     for value in inputs:
-        node = value._node if isinstance(value, Tensor) else None
+        node = getattr(value, "_node", None)
         if node is not None:
             needed |= bit
             if node is LEAF:
                 node = value
         bit += bit
         edges.append(node)
-    if not needed:
-        return None
+    if not needed or (unrecorded and not state.grad):
+        return
     several = len(outputs) > 1
     shape = tuple([getattr(out._array, "shape", None) for out in outputs]) if several else outputs[0]._array.shape
     node = new_node(op, tuple(edges), shape)
-    for index, (name, output) in enumerate(zip(op.outputs, outputs, strict=True)):
-        if name not in op.no_grad_outputs:
+    for index, output in enumerate(outputs):
+        if not several or op.outputs[index] not in op.no_grad_outputs:
             output._node = Output(node, index) if several else node
     if op.kept:
         keep(node, needed, inputs, options, outputs)
-    return node
 
 
 def _take_back(op: Op, inputs: tuple, results: Any) -> None:

@@ -86,6 +86,7 @@ class Op:
         self.undifferentiable: set[str] = set()
         self.sampler: Callable[..., Iterable[Sample]] | None = None
         self.check: Callable[..., None] | None = None
+        self.explanation: Callable[..., None] | None = None
         self.kernels: dict[Device, Callable[..., Any]] = {}  # prepared ones, found when a device is first used
         #: What each rule keeps and how it is called; see ``_compile``.
         self.kept: tuple[str, ...] = ()
@@ -175,6 +176,14 @@ class Op:
         """State a function that sees the tensors and options before the kernel and raises for what does not fit."""
         self.check = check
         return check
+
+    def explained_by(self, explanation: Callable[..., None]) -> Callable[..., None]:
+        """State a function that sees the tensors and options after the kernel failed, and raises an error that says why.
+
+        For ops whose kernels fail for whatever does not fit, so that a call that succeeds checks nothing.
+        """
+        self.explanation = explanation
+        return explanation
 
     def _expect_input(self, name: str, what: str) -> None:
         if name not in self.inputs:
@@ -271,7 +280,8 @@ def op(
         call.definition = definition
         call.vjp, call.vjp_all, call.vjp_of = definition.vjp, definition.vjp_all, definition.vjp_of
         call.no_vjp = definition.no_vjp
-        call.sample, call.checked_by = definition.sample, definition.checked_by
+        call.sample = definition.sample
+        call.checked_by, call.explained_by = definition.checked_by, definition.explained_by
         definition.call = call
         OPS[definition.name] = definition
         return call

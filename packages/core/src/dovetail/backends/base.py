@@ -169,9 +169,9 @@ class Backend:
 
     # Kernels
 
-    def run_quietly(self, kernel: Callable[..., Any], *arrays: Any) -> Any:
+    def run_quietly(self, kernel: Callable[..., Any], *arrays: Any, **options: Any) -> Any:
         """Run a kernel that raised a warning about its numbers again, without warnings."""
-        return kernel(*arrays)
+        return kernel(*arrays, **options)
 
     def prepare(self, kernel: Callable[..., Any], arity: int | None) -> Callable[..., Any]:
         """Return what the dispatcher calls for ``kernel``: a function of the arrays (and options) alone.

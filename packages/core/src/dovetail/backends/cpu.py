@@ -89,9 +89,9 @@ class CpuBackend(Backend):
     def is_owner(self, array: np.ndarray) -> bool:
         return array.base is None
 
-    def run_quietly(self, kernel: Callable[..., Any], *arrays: Any) -> Any:
+    def run_quietly(self, kernel: Callable[..., Any], *arrays: Any, **options: Any) -> Any:
         with np.errstate(all="ignore"):
-            return kernel(*arrays)
+            return kernel(*arrays, **options)
 
     def prepare(self, kernel: Callable[..., Any], arity: int | None) -> Callable[..., Any]:
         """Run the kernel without floating-point warnings, on arrays, also where NumPy gave scalars for 0-d."""

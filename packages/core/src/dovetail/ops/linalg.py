@@ -45,7 +45,7 @@ matmul.sample(
 )
 
 
-@matmul.checked_by
+@matmul.explained_by
 def _matmul_sizes(x, y):
     a, b = x._array.shape, y._array.shape
     if not a or not b:
@@ -97,7 +97,7 @@ linear.sample(
 )
 
 
-@linear.checked_by
+@linear.explained_by
 def _linear_sizes(x, weight, bias):
     given, wanted = x._array.shape, weight._array.shape
     if not given or given[-1] != wanted[-1]:
