@@ -27,10 +27,6 @@ from dovetail.device import Device
 OPS: dict[str, Op] = {}
 
 
-#: Stands for what has not been looked at yet.
-UNKNOWN = ("unknown",)
-
-
 class Sample:
     """One way to call an op in the conformance suite: arrays (or numbers, or None) and options."""
 
@@ -96,7 +92,8 @@ class Op:
         self.joint = self.variadic
         self.keeps_outputs = self.keeps_tensors = False
         self.keepers: dict[int, Any] = {}  # what finds the values to save, by which inputs need a gradient
-        self.plain: Any = UNKNOWN  # its rules on bare arrays, where they are that simple; see ``autograd.bare``
+        #: By device, what gives the gradients from bare arrays, or None; see ``autograd.bare``.
+        self.plain: dict[Device, Callable[[tuple, Any, Any], Any] | None] = {}
         self.call: Any = None
 
     def _read_signature(self) -> None:
@@ -208,7 +205,7 @@ class Op:
         self.evaluators = tuple(
             _evaluator(rules[name], [self.kept.index(word) for word in wanted[name]]) for name in self.inputs
         )
-        self.plain = UNKNOWN
+        self.plain.clear()
         self.differentiable = any(self.evaluators)
         self.joint = self.variadic or self.joint_rule is not None
         self.keeps_outputs = any(name in self.outputs for name in self.kept)

@@ -14,8 +14,10 @@ from numpy import asarray, ndarray
 
 from dovetail.autograd.graph import FREED, Node, Output
 from dovetail.device import Device
+from dovetail.backends.base import Backend
+from dovetail.kernels import plugin_kernels
 from dovetail.modes import state
-from dovetail.op import UNKNOWN, Op, parameters_of
+from dovetail.op import Op, parameters_of
 from dovetail.tensor import Tensor, new_tensor
 from dovetail.views import add_into
 
@@ -86,10 +88,16 @@ class BareWalk:
     def gradients(self, node: Node, g: Any, retain: bool) -> Any:
         """Return the gradients of a node's inputs, and free what it saved."""
         op, kind = node.op, g.__class__
-        plain = op.plain
-        if plain is UNKNOWN:
-            plain = op.plain = plain_gradients(op)
-        grads = None if plain is None or kind is list or kind is Tensor else plain(node.edges, g, node.saved)
+        try:
+            plain = op.plain[self.device]
+        except KeyError:
+            plain = op.plain[self.device] = gradients_on_arrays(op, self.device.backend)
+        grads = None
+        if plain is not None and kind is not Tensor:
+            try:
+                grads = plain(node.edges, g, node.saved)
+            except Exception:  # freed, another dtype, or a warning that is an error: the rules say it, or mend it
+                grads = None
         if grads is None:
             from dovetail.autograd.engine import gradients
 
@@ -166,27 +174,34 @@ def accumulate(leaf: Any, grad: Any, fresh: bool) -> None:
         add_into(leaf.grad, grad)
 
 
-# Gradients by rules that are arithmetic alone
+# Gradients without tensors: a backend's own, or rules that are arithmetic alone
+
+ARITHMETIC = ("add", "sub", "mul", "div", "neg", "pow")
+
+
+def gradients_on_arrays(op: Op, backend: Backend) -> Callable[[tuple, Any, Any], Any] | None:
+    """Return what gives the gradients of an op from bare arrays, where no plug-in's kernel would be passed over."""
+    own, stands_for = backend.gradients.get(op.name, (None, ARITHMETIC))
+    served = plugin_kernels().get(backend.name, {})
+    return None if any(name in served for name in stands_for) else own or plain_gradients(op)
 
 
 def plain_gradients(op: Op) -> Callable[[tuple, Any, Any], Any] | None:
     """Return what gives the gradients of a node's inputs from bare arrays, or None for an op with other rules.
 
     It is a function of the node's edges, the array that came back and the saved values. It gives None where these are
-    no case for it: of several dtypes, changed or freed, or where a warning is an error. It is written as source, one
+    no case for it: of several dtypes, or changed. It is written as source, one
     straight piece, since each call between functions would cost as much as a sum of two small arrays.
     """
     rules = [op.rules.get(name) for name in op.inputs]
     if op.joint or not all(_is_plain(op, rule) for rule in rules):
         return None
-    lines = ["def gradients(edges, g, saved):", "  try:"]
+    lines = ["def gradients(edges, g, saved):"]
     for place, rule in enumerate(rules):
-        lines += [f"    grad{place} = None", f"    if edges[{place}] is not None:"]
+        lines += [f"  grad{place} = None", f"  if edges[{place}] is not None:"]
         lines += [line for word in parameters_of(rule)[1:] for line in _fetching(word, op.kept.index(word))]
-        lines.append(f"      grad{place} = {_call_of(rule, place)}")
-    lines.append("    return " + "".join(f"grad{place}, " for place in range(len(rules))))
-    # freed, or a warning that is an error: the rules on tensors say it, or mend it
-    lines += ["  except Exception:", "    return None"]
+        lines.append(f"    grad{place} = {_call_of(rule, place)}")
+    lines.append("  return " + "".join(f"grad{place}, " for place in range(len(rules))))
     names: dict[str, Any] = {f"rule{place}": rule for place, rule in enumerate(rules)}
     names |= {"asarray": asarray, "ndarray": ndarray}
     exec("\n".join(lines), names)
@@ -211,11 +226,11 @@ def _is_plain(op: Op, rule: Any) -> bool:
 def _fetching(word: str, slot: int) -> list[str]:
     """Return the lines that get a saved value's array: unchanged since, and of the dtype of ``g``."""
     return [
-        f"      {word} = saved[{slot}]",
-        f"      if {word}.__class__ is float or {word}.__class__ is int:",
-        f"        if g.__class__ is ndarray: {word} = asarray({word}, g.dtype)",
-        "      else:",
-        f"        if {word}._alias is not None and {word}._alias.version: return None",
-        f"        {word} = {word}._array",
-        f"        if not ({word}.__class__ is g.__class__ is not ndarray or {word}.dtype is g.dtype): return None",
+        f"    {word} = saved[{slot}]",
+        f"    if {word}.__class__ is float or {word}.__class__ is int:",
+        f"      if g.__class__ is ndarray: {word} = asarray({word}, g.dtype)",
+        "    else:",
+        f"      if {word}._alias is not None and {word}._alias.version: return None",
+        f"      {word} = {word}._array",
+        f"      if not ({word}.__class__ is g.__class__ is not ndarray or {word}.dtype is g.dtype): return None",
     ]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.backends.base import Backend
+from dovetail.backends.cpu_gradients import GRADIENTS
 from dovetail.backends.cpu_kernels import KERNELS, Direct
 from dovetail.device import CPU, Device
 from dovetail.dtypes import DType, from_numpy
@@ -42,6 +43,7 @@ class CpuBackend(Backend):
     kernels = KERNELS
     capabilities = frozenset({"float64", "float16", "bfloat16", "complex", "writes", "views"})
     plain_operators = True
+    gradients = GRADIENTS
 
     @property
     def xp(self) -> Any:
