@@ -162,6 +162,8 @@ def bind(op: Op, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, 
         TypeError: an argument is missing, unknown or given twice.
     """
     count = len(args) if op.variadic else len(op.inputs)
+    if kwargs and len(args) == count and kwargs.keys() == op.options.keys():
+        return args, kwargs
     if not kwargs and len(args) == count and not op.required_options:
         return args, op.options
     inputs, rest = args[:count], args[count:]

@@ -93,7 +93,7 @@ class Op:
         self.keeps_outputs = self.keeps_tensors = False
         self.keepers: dict[int, Any] = {}  # what finds the values to save, by which inputs need a gradient
         #: By device, what gives the gradients from bare arrays, or None; see ``autograd.bare``.
-        self.plain: dict[Device, Callable[[tuple, Any, Any], Any] | None] = {}
+        self.plain: dict[Device, Callable[[Any, Any], Any] | None] = {}
         self.call: Any = None
 
     def _read_signature(self) -> None:

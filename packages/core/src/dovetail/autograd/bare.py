@@ -95,7 +95,7 @@ class BareWalk:
         grads = None
         if plain is not None and kind is not Tensor:
             try:
-                grads = plain(node.edges, g, node.saved)
+                grads = plain(node, g)
             except Exception:  # freed, another dtype, or a warning that is an error: the rules say it, or mend it
                 grads = None
         if grads is None:
@@ -179,24 +179,24 @@ def accumulate(leaf: Any, grad: Any, fresh: bool) -> None:
 ARITHMETIC = ("add", "sub", "mul", "div", "neg", "pow")
 
 
-def gradients_on_arrays(op: Op, backend: Backend) -> Callable[[tuple, Any, Any], Any] | None:
+def gradients_on_arrays(op: Op, backend: Backend) -> Callable[[Node, Any], Any] | None:
     """Return what gives the gradients of an op from bare arrays, where no plug-in's kernel would be passed over."""
     own, stands_for = backend.gradients.get(op.name, (None, ARITHMETIC))
     served = plugin_kernels().get(backend.name, {})
     return None if any(name in served for name in stands_for) else own or plain_gradients(op)
 
 
-def plain_gradients(op: Op) -> Callable[[tuple, Any, Any], Any] | None:
+def plain_gradients(op: Op) -> Callable[[Node, Any], Any] | None:
     """Return what gives the gradients of a node's inputs from bare arrays, or None for an op with other rules.
 
-    It is a function of the node's edges, the array that came back and the saved values. It gives None where these are
-    no case for it: of several dtypes, or changed. It is written as source, one
+    It is a function of the node and the array that came back, which gives None where saved values have another dtype or
+    were changed. It is written as source, one
     straight piece, since each call between functions would cost as much as a sum of two small arrays.
     """
     rules = [op.rules.get(name) for name in op.inputs]
     if op.joint or not all(_is_plain(op, rule) for rule in rules):
         return None
-    lines = ["def gradients(edges, g, saved):"]
+    lines = ["def gradients(node, g):", "  edges, saved, versions = node.edges, node.saved, node.versions"]
     for place, rule in enumerate(rules):
         lines += [f"  grad{place} = None", f"  if edges[{place}] is not None:"]
         lines += [line for word in parameters_of(rule)[1:] for line in _fetching(word, op.kept.index(word))]
@@ -230,7 +230,8 @@ def _fetching(word: str, slot: int) -> list[str]:
         f"    if {word}.__class__ is float or {word}.__class__ is int:",
         f"      if g.__class__ is ndarray: {word} = asarray({word}, g.dtype)",
         "    else:",
-        f"      if {word}._alias is not None and {word}._alias.version: return None",
+        f"      alias = {word}._alias",
+        f"      if alias is not None and alias.version != (0 if versions is None else versions[{slot}]): return None",
         f"      {word} = {word}._array",
         f"      if not ({word}.__class__ is g.__class__ is not ndarray or {word}.dtype is g.dtype): return None",
     ]

@@ -47,8 +47,8 @@ class Backend:
     kernels: Mapping[str, Callable[..., Any]] = {}
     capabilities: frozenset[str] = frozenset({"float64", "complex", "writes", "views"})
     plain_operators: bool = False
-    #: By op, what gives the gradients of all its inputs from bare arrays, and which ops' kernels that stands for.
-    gradients: Mapping[str, tuple[Callable[[tuple, Any, Any], Any], tuple[str, ...]]] = {}
+    #: By op, what gives the gradients of all its inputs from a node and a bare array, and which ops it stands for.
+    gradients: Mapping[str, tuple[Callable[[Any, Any], Any], tuple[str, ...]]] = {}
 
     @property
     def xp(self) -> Any:

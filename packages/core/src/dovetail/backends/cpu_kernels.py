@@ -115,6 +115,8 @@ def mean(x: Any, *, dim: Any, keepdim: bool, dtype: Any) -> Any:
 
 
 add_reduce: Any = np.add.reduce
+maximum_reduce: Any = np.maximum.reduce
+INT64, UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
 
 
 # Scatter
@@ -166,9 +168,9 @@ def _plain(logits: Any, target: Any, weight: Any, label_smoothing: float, ignore
         and not label_smoothing
         and ignore_index < 0
         and logits.ndim == 2
-        and target.dtype == np.int64
+        and target.dtype is INT64
         and target.size > 0
-        and np.maximum.reduce(target.view(np.uint64)) < logits.shape[1]
+        and maximum_reduce(target.view(UINT64)) < logits.shape[1]
     )
 
 
@@ -177,12 +179,12 @@ def cross_entropy(
 ) -> Any:
     if not _plain(logits, target, weight, label_smoothing, ignore_index):
         return NotImplemented
-    log_probabilities = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
-    log_probabilities -= np.log(np.add.reduce(np.exp(log_probabilities), axis=1, keepdims=True))
+    log_probabilities = logits - maximum_reduce(logits, 1, None, None, True)
+    log_probabilities -= np.log(add_reduce(np.exp(log_probabilities), 1, None, None, True))
     each = -log_probabilities[np.arange(len(target)), target]
     if reduction == "none":
         return each, log_probabilities
-    total = np.add.reduce(each)
+    total = add_reduce(each)
     return total / len(target) if reduction == "mean" else total, log_probabilities
 
 

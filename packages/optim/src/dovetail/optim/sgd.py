@@ -71,6 +71,7 @@ class SGD(Optimizer):
         with dovetail.no_grad():
             for group in self.param_groups:
                 options = {name: group[name] for name in self.defaults}
+                options["first"] = False
                 for parameter in group["params"]:
                     if parameter.grad is not None:
                         self._step_one(parameter, options)
@@ -82,7 +83,7 @@ class SGD(Optimizer):
             return
         state = self.state[parameter]
         buffer = state.get("momentum_buffer")
-        first = buffer is None
         if buffer is None:
             buffer = state["momentum_buffer"] = dovetail.zeros_like(parameter)
-        ops.sgd_step(parameter, parameter.grad, buffer, first=first, **options)
+            options = {**options, "first": True}
+        ops.sgd_step(parameter, parameter.grad, buffer, **options)

@@ -66,6 +66,9 @@ class Linear(Module):
             ShapeError: the input's last dimension is not ``in_features``.
             DTypeError: the input's dtype is not the weight's.
         """
+        own = self._parameters  # asking for an attribute that is no attribute costs as much as a small product
+        if "weight" in own and "bias" in own:
+            return F.linear(input, own["weight"], own["bias"])  # type: ignore[arg-type]
         return F.linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
