@@ -14,6 +14,7 @@ from dovetail.backends.cpu_gradients import GRADIENTS
 from dovetail.backends.cpu_kernels import KERNELS, Direct
 from dovetail.device import CPU, Device
 from dovetail.dtypes import DType, from_numpy
+from dovetail.memory import keep_unless_told_not_to
 
 ndarray = np.ndarray
 
@@ -97,6 +98,9 @@ class CpuBackend(Backend):
 
     def prepare(self, kernel: Callable[..., Any], arity: int | None) -> Callable[..., Any]:
         """Run the kernel without floating-point warnings, on arrays, also where NumPy gave scalars for 0-d."""
+        if not self.__dict__.setdefault("memory_is_kept", False):
+            self.memory_is_kept = True
+            keep_unless_told_not_to()
         return kernel.function if isinstance(kernel, Direct) else _quietly(kernel)
 
 
