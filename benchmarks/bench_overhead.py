@@ -1,4 +1,4 @@
-"""What a call costs beyond its arithmetic: tensors of one element."""
+"""What a call costs beyond its arithmetic: tensors of one element or few."""
 
 from typing import Any
 
@@ -47,9 +47,15 @@ def chain_with_tensors(library: Any) -> dict[str, Any]:
     return {"run": run}
 
 
+def recorded_matrices(library: Any) -> dict[str, Any]:
+    """Two matrices, 32 by 32, of which one needs a gradient."""
+    return {"x": library.rand(32, 32, requires_grad=True), "y": library.rand(32, 32)}
+
+
 CASES = [
     statement("add, no gradient", "x + y", pair),
     statement("add, recorded", "x + y", recorded_pair),
+    statement("product of matrices 32 by 32, recorded", "x @ y", recorded_matrices),
     statement("chain of 100 operations, forward and backward (numbers)", "run()", chain_with_numbers),
     statement("chain of 100 operations, forward and backward (tensors)", "run()", chain_with_tensors),
 ]
