@@ -28,9 +28,13 @@ def cast(drawn: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return drawn.astype(dtype, copy=False)
 
 
-def _expect_floating(name: str, dtype: np.dtype) -> None:
+def _expect_floating(name: str, dtype: np.dtype, shape: Sequence[int] = ()) -> bool:
+    """Return whether there is something to draw; only then the dtype matters."""
+    if 0 in shape:
+        return False
     if dtype.kind not in "fV":
         raise DTypeError(f"{name}: draws floating-point numbers, got dtype {dtype.name}; use float32, or .float()")
+    return True
 
 
 def _unit(count: int, dtype: np.dtype, generator: Any) -> np.ndarray:
@@ -136,8 +140,8 @@ def normal(
         part = _complex_part(dtype)
         drawn = normal((*shape, 2), part, mean, std * math.sqrt(0.5), generator, contiguous=contiguous)
         return drawn.view(dtype).reshape(shape)
-    if dtype != np.float32:
-        _expect_floating("normal", dtype)
+    if dtype != np.float32 and not _expect_floating("normal", dtype, shape):
+        return np.empty(shape, dtype)
     count = math.prod(shape)
     if count < _BLOCK or not (contiguous and generator.normal_in_blocks):
         drawn = generator.normals(count)
@@ -197,9 +201,10 @@ def exponential(shape: Sequence[int], dtype: Any = np.float32, rate: float = 1.0
         DTypeError: the dtype is not floating-point.
     """
     dtype = np.dtype(dtype)
-    _expect_floating("exponential", dtype)
     if not rate > 0.0:
         raise DistributionError(f"an exponential distribution's rate (lambda) is positive, got {rate}")
+    if not _expect_floating("exponential", dtype, shape):
+        return np.empty(shape, dtype)
     drawn = chosen(generator).doubles(math.prod(shape))
     np.negative(drawn, out=drawn)
     np.log1p(drawn, out=drawn)
@@ -217,9 +222,9 @@ def cauchy(
         DTypeError: the dtype is not floating-point.
     """
     dtype = np.dtype(dtype)
-    _expect_floating("cauchy", dtype)
     if not sigma > 0.0:
         raise DistributionError(f"a Cauchy distribution's sigma is positive, got {sigma}")
+    _expect_floating("cauchy", dtype)
     drawn = chosen(generator).doubles(math.prod(shape))
     drawn -= 0.5
     drawn *= math.pi
@@ -239,9 +244,10 @@ def log_normal(
         DTypeError: the dtype is not floating-point.
     """
     dtype = np.dtype(dtype)
-    _expect_floating("log_normal", dtype)
     if not std > 0.0:
         raise DistributionError(f"log_normal: the standard deviation of the logarithms is positive, got std={std}")
+    if not _expect_floating("log_normal", dtype, shape):
+        return np.empty(shape, dtype)
     drawn = chosen(generator).normals(math.prod(shape))
     drawn *= std
     drawn += mean

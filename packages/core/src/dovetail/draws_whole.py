@@ -31,7 +31,7 @@ def bernoulli(
         DTypeError: ``dtype`` is complex, or ``p`` an array that is not floating-point.
     """
     dtype = np.dtype(dtype)
-    if dtype.kind == "c":
+    if dtype.kind == "c" and (shape is None or 0 not in shape):
         raise DTypeError(f"bernoulli: draws real numbers, got dtype {dtype.name}")
     if isinstance(p, np.ndarray):
         return _bernoulli_each(p, p.shape if shape is None else shape, dtype, generator)
@@ -107,6 +107,8 @@ def random_integers(
         DTypeError: the dtype is complex.
     """
     dtype = np.dtype(dtype)
+    if not (-(2**63) <= low and high < 2**63):
+        raise DistributionError(f"whole numbers are drawn between bounds of 64 bits, got low={low}, high={high}")
     if not low < high:
         raise DistributionError(
             f"whole numbers are drawn from low (included) to high (excluded), got low={low}, high={high}"
@@ -114,6 +116,8 @@ def random_integers(
     if dtype != np.int64:
         _check_range(dtype, low, high)
         low, high = _representable(dtype, low, high)
+        if not low < high:
+            raise DistributionError(f"{dtype.name} holds no whole number of the range, rounded from={low}, to={high}")
     return _integers(low, high - low, shape, dtype, generator)
 
 
@@ -136,13 +140,16 @@ def random_full_range(shape: Sequence[int], dtype: Any, generator: Any = None) -
         DTypeError: the dtype is complex.
     """
     dtype, generator, count = np.dtype(dtype), chosen(generator), math.prod(shape)
-    _check_range(dtype, 0, 1)
+    if count:
+        _check_range(dtype, 0, 1)
     words = generator.double_words(count) if dtype.itemsize == 8 else generator.words(count)
     words %= np.uint64(_largest_whole(dtype) + 1)
     return cast(words, dtype).reshape(shape)
 
 
 def _largest_whole(dtype: np.dtype) -> int:
+    if dtype.kind == "c":
+        return 1
     return 2 ** _DIGITS[dtype.name] if dtype.name in _DIGITS else int(_limits(dtype)[1])
 
 
@@ -154,14 +161,15 @@ def random_upwards(low: int, shape: Sequence[int], dtype: Any, generator: Any = 
     """
     dtype = np.dtype(dtype)
     if low == -(2**63):
-        if dtype.name not in ("int64", "float64", "float32", "bfloat16"):
+        if dtype.name not in ("int64", "float64", "float32", "bfloat16") and 0 not in shape:
             raise DTypeError(f"random_: all of 64 bits fit int64, float64, float32 and bfloat16, not {dtype.name}")
         return _integers(0, 2**64, shape, dtype, generator)
     _check_range(dtype, low, low + 1)
     largest = _largest_whole(dtype)
-    if low > largest:
-        raise DistributionError(f"random_: from={low} exceeds the largest whole number of {dtype.name}, {largest}")
-    return _integers(_representable(dtype, low, low + 2)[0], largest + 1 - low, shape, dtype, generator)
+    low = _representable(dtype, low, low + 1)[0]
+    if low > largest or (low == largest and dtype.kind in "fV"):
+        raise DistributionError(f"random_: from={low} is not below the largest whole number of {dtype.name}, {largest}")
+    return _integers(low, largest + 1 - low, shape, dtype, generator)
 
 
 def random_int64(generator: Any = None) -> int:
@@ -178,7 +186,7 @@ def geometric(shape: Sequence[int], dtype: Any, p: float, generator: Any = None)
     dtype = np.dtype(dtype)
     if not 0.0 < p < 1.0:
         raise DistributionError(f"geometric: the probability lies in (0, 1), got p={p}")
-    if dtype.kind in "bc":
+    if dtype.kind in "bc" and 0 not in shape:
         raise DTypeError(f"geometric: draws whole numbers of 1 and more, got dtype {dtype.name}")
     drawn = chosen(generator).doubles(math.prod(shape))
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):

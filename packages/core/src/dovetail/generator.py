@@ -33,6 +33,11 @@ _STATE = np.dtype(
 _32, _53_BITS = np.uint64(32), np.uint64(2**53 - 1)
 
 
+def _normal_pair(first: float, second: float) -> tuple[float, float]:
+    radius, angle = math.sqrt(-2.0 * math.log1p(-second)), 2.0 * math.pi * first
+    return radius * math.cos(angle), radius * math.sin(angle)
+
+
 def normal_pairs(unit: np.ndarray) -> np.ndarray:
     """Return normal numbers for evenly distributed doubles, each pair of which gives a pair (Box and Muller)."""
     radius = np.sqrt(np.log1p(-unit[1::2]) * -2.0)
@@ -78,6 +83,7 @@ class Generator:
         self.lock = threading.RLock()
         self._seed = DEFAULT_SEED
         self._bits: Any = None
+        self._fresh = True  # whether nothing was drawn since the seed, which PyTorch's state tells apart
         #: The second number of a scalar Box-Muller pair, given by the next scalar draw.
         self.next_normal: float | None = None
         self._next_normal_float: float | None = None  # another of float32, which nothing draws here, but states keep
@@ -91,7 +97,8 @@ class Generator:
         """
         number = checked_seed(seed)
         with self.lock:
-            self._seed, self._bits, self.next_normal, self._next_normal_float = number, None, None, None
+            self._seed, self._bits, self._fresh = number, None, True
+            self.next_normal = self._next_normal_float = None
         return self
 
     def seed(self) -> int:
@@ -109,7 +116,9 @@ class Generator:
     #: Whether 16 and more normal numbers are drawn in blocks, as PyTorch's CPU generator does.
     normal_in_blocks = True
 
-    def _twister(self) -> Any:
+    def _twister(self, drawing: bool = True) -> Any:
+        if drawing:
+            self._fresh = False
         if self._bits is None:
             from numpy.random import MT19937  # late: it takes longer to import than the rest of Dovetail
 
@@ -120,7 +129,8 @@ class Generator:
     def words(self, count: int) -> np.ndarray:
         """Return the next ``count`` numbers of 32 bits, as a new array of uint64."""
         with self.lock:
-            return (self._bits or self._twister()).random_raw(count)
+            bits = self._twister(count > 0) if self._fresh else self._bits
+            return bits.random_raw(count)
 
     def double_words(self, count: int) -> np.ndarray:
         """Return the next ``count`` numbers of 64 bits, each made of two of 32, the higher one first."""
@@ -146,10 +156,8 @@ class Generator:
             if self.next_normal is not None:
                 value, self.next_normal = self.next_normal, None
                 return value
-            first, second = self.doubles(2).tolist()
-            radius = math.sqrt(-2.0 * math.log1p(-second))
-            self.next_normal = radius * math.sin(2.0 * math.pi * first)
-            return radius * math.cos(2.0 * math.pi * first)
+            value, self.next_normal = _normal_pair(*self.doubles(2).tolist())
+            return value
 
     def normals(self, count: int) -> np.ndarray:
         """Return ``count`` standard normal doubles, the same as ``scalar_normal`` gives one by one."""
@@ -157,9 +165,10 @@ class Generator:
             if count < 16:
                 return np.array([self.scalar_normal() for _ in range(count)], np.float64)
             kept = [] if self.next_normal is None else [self.scalar_normal()]
-            drawn = normal_pairs(self.doubles(2 * ((count - len(kept) + 1) // 2)))
-            if len(kept) + len(drawn) > count:
-                self.next_normal = float(drawn[-1])
+            unit = self.doubles(2 * ((count - len(kept) + 1) // 2))
+            if len(kept) + len(unit) > count:
+                self.next_normal = _normal_pair(*unit[-2:].tolist())[1]  # the state has the same last bits as PyTorch's
+            drawn = normal_pairs(unit)
             return np.concatenate([kept, drawn])[:count]
 
     # State
@@ -167,11 +176,11 @@ class Generator:
     def state_bytes(self) -> bytes:
         """Return the whole state, in PyTorch's layout of 5056 bytes."""
         with self.lock:
-            own = self._twister().state["state"]
+            own = self._twister(drawing=False).state["state"]
             record = np.zeros((), _STATE)
             position = int(own["pos"])
             record["seed"], record["seeded"], record["words"] = self._seed, 1, own["key"]
-            record["left"], record["next"] = 625 - position, position
+            record["left"], record["next"] = 625 - position, 0 if self._fresh else position
             if self.next_normal is not None:
                 record["normal_y"], record["has_normal"] = self.next_normal, 1
             if self._next_normal_float is not None:
@@ -194,7 +203,8 @@ class Generator:
             self.manual_seed(int(record["seed"]))
             position = 624 if left == 1 else position
             inner = {"key": words.astype(np.uint32), "pos": position}
-            self._twister().state = {"bit_generator": "MT19937", "state": inner}
+            self._twister(drawing=False).state = {"bit_generator": "MT19937", "state": inner}
+            self._fresh = left == 1 and int(record["next"]) == 0
             self.next_normal = float(record["normal_y"]) if record["has_normal"] else None
             self._next_normal_float = float(record["normal_float"]) if record["has_normal_float"] else None
 

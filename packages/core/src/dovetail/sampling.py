@@ -10,8 +10,7 @@ import numpy as np
 from dovetail import draws, draws_rare, draws_whole, ops
 from dovetail.creation import from_array
 from dovetail.creation_random import fitted
-from dovetail.creation_random import randn as _randn
-from dovetail.dtypes import DType, get_default_dtype
+from dovetail.dtypes import DType, float32, get_default_dtype
 from dovetail.errors import DistributionError, DTypeError
 from dovetail.methods.random import in_memory_order
 from dovetail.modes import state
@@ -165,6 +164,15 @@ def _normal_of_tensors(mean: Any, std: Any, generator: Any, out: Tensor | None) 
     from dovetail.autograd import no_grad
 
     with no_grad():
-        drawn = _randn(shape, generator=generator, dtype=dtype, device=tensors[0].device)
-        value = (drawn.mul_(std).add_(mean)).numpy(force=True)
+        of_one = not isinstance(std, Tensor)
+        drawn = from_array(draws.normal(shape, dtype.numpy, 0.0, std if of_one else 1.0, generator), tensors[0].device)
+        drawn = drawn if of_one else drawn.mul_(_spread(std, drawn))
+        value = drawn.add_(_spread(mean, drawn)).numpy(force=True)
     return _given(value, out, *tensors)
+
+
+def _spread(value: Any, like: Tensor) -> Any:
+    """Return a tensor of no dimensions with some, so that its dtype counts, which is at least float32's precision."""
+    if not isinstance(value, Tensor) or value.ndim or value.is_complex():
+        return value
+    return value.to(like.dtype if like.element_size() > 4 else float32).expand(like.shape)
