@@ -168,3 +168,9 @@ def randint_like(
         x, lambda shape, native: draws_whole.random_integers(low, high, shape, native, generator), dtype, device,
         requires_grad,
     )  # fmt: skip
+
+
+def mask_like(x: Tensor, p: float, generator: Any = None) -> Tensor:
+    """Return bool of the sizes and device of ``x``, true with probability ``p``: what dropout keeps."""
+    drawn = in_memory_order(lambda shape: draws_whole.bernoulli(p, shape, np.bool_, generator), x._array)
+    return from_array(drawn, x._device)

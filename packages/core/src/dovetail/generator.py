@@ -228,7 +228,7 @@ class Generator:
 
     def clone_state(self) -> Generator:
         """Return a new generator at the same place of the same stream."""
-        clone = Generator(self.device)
+        clone = type(self)(device=self.device)
         clone.set_state_bytes(self.state_bytes())
         return clone
 
@@ -236,7 +236,7 @@ class Generator:
         return {"device": self.device, "state": self.state_bytes()}  # a lock cannot be copied or sent
 
     def __setstate__(self, values: dict[str, Any]) -> None:
-        Generator.__init__(self, values["device"])
+        type(self).__init__(self, device=values["device"])
         self.set_state_bytes(values["state"])
 
     def __repr__(self) -> str:
