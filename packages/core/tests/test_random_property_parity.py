@@ -1,4 +1,4 @@
-"""Sequences of draws of all kinds, dtypes, sizes and layouts: PyTorch's numbers, and PyTorch's generator state after."""
+"""Sequences of draws of all kinds, dtypes, sizes and layouts: PyTorch's numbers, and its generator state after."""
 
 import warnings
 
@@ -87,11 +87,12 @@ making = st.tuples(
 )  # fmt: skip
 
 
-def run(call):
+def run(call, lib, generator, dtype=None, shape=None, layout="rows"):
+    x = [] if dtype is None else [LAYOUTS[layout if shape else "rows"](lib, shape, getattr(lib, dtype))]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return call()
+            return call(lib, *x, generator)
         except (RuntimeError, TypeError, ValueError) as error:
             return error
 
@@ -112,16 +113,8 @@ def same(ours, theirs, dtype):
 @hypothesis.given(st.integers(-(2**63), 2**64 - 1), st.lists(st.one_of(filling, making), min_size=1, max_size=8))
 def test_any_sequence_of_draws(seed, steps):
     ours, theirs = dovetail.Generator().manual_seed(seed), torch.Generator().manual_seed(seed)
-    for kind, call, *rest in steps:
-        if kind == "make":
-            results = [run(lambda lib=lib, g=g: call(lib, g)) for lib, g in ((dovetail, ours), (torch, theirs))]
-            dtype = str(getattr(results[1], "dtype", "")).removeprefix("torch.")
-        else:
-            dtype, shape, layout = rest
-            layout = layout if shape else "rows"
-            results = []
-            for lib, generator in ((dovetail, ours), (torch, theirs)):
-                x = LAYOUTS[layout](lib, shape, getattr(lib, dtype))
-                results.append(run(lambda lib=lib, x=x, generator=generator: call(lib, x, generator)))
-        same(*results, dtype)
+    for _, call, *rest in steps:
+        dtype = rest[0] if rest else ""
+        results = [run(call, lib, generator, *rest) for lib, generator in ((dovetail, ours), (torch, theirs))]
+        same(*results, dtype or str(getattr(results[1], "dtype", "")).removeprefix("torch."))
         assert ours.state_bytes() == theirs.get_state().numpy().tobytes()

@@ -24,7 +24,9 @@ def check(call, *arrays, dtypes=("float32",), turned=False, seed=0, exact=True):
     results, states = [], []
     for lib in (dovetail, torch):
         generator = lib.Generator().manual_seed(seed)
-        tensors = [lib.tensor(a.astype(np.float32)).to(getattr(lib, dtypes[n % len(dtypes)])) for n, a in enumerate(arrays)]
+        tensors = [
+            lib.tensor(a.astype(np.float32)).to(getattr(lib, dtypes[n % len(dtypes)])) for n, a in enumerate(arrays)
+        ]
         if turned:
             tensors = [x.transpose(0, -1).clone().transpose(0, -1) if x.ndim else x for x in tensors]
             tensors = [turn(lib, x) for x in tensors]

@@ -141,7 +141,7 @@ class CounterGenerator(Generator):
         return float(self.normals(1)[0])
 
     def normals(self, count: int) -> np.ndarray:
-        """Return ``count`` standard normal doubles, made in pairs; of an odd number the last one's other half is lost."""
+        """Return ``count`` standard normal doubles, made in pairs; the second one of a last pair may be lost."""
         return normal_pairs(self.doubles(2 * math.ceil(count / 2)))[:count]
 
     def state_bytes(self) -> bytes:

@@ -129,9 +129,7 @@ def randperm(
 # Like another tensor: also in the order in which its elements lie in memory
 
 
-def _like(
-    x: Tensor, draw: Callable[..., np.ndarray], dtype: DType | None, device: Any, requires_grad: bool
-) -> Tensor:
+def _like(x: Tensor, draw: Callable[..., np.ndarray], dtype: DType | None, device: Any, requires_grad: bool) -> Tensor:
     native = (x.dtype if dtype is None else as_dtype(dtype)).numpy
     drawn = in_memory_order(lambda shape: draw(shape, native), x._array)
     return from_array(drawn, x.device if device is None else device, requires_grad)
@@ -174,3 +172,9 @@ def mask_like(x: Tensor, p: float, generator: Any = None) -> Tensor:
     """Return bool of the sizes and device of ``x``, true with probability ``p``: what dropout keeps."""
     drawn = in_memory_order(lambda shape: draws_whole.bernoulli(p, shape, np.bool_, generator), x._array)
     return from_array(drawn, x._device)
+
+
+def kept_scale(keep: float, dtype: DType) -> float:
+    """Return ``1 / keep`` as PyTorch's dropout has it: divided in float32 (or float64), and rounded to ``dtype``."""
+    precise = np.float64 if dtype.itemsize == 8 else np.float32
+    return float((precise(1) / precise(keep)).astype(dtype.numpy))

@@ -17,7 +17,8 @@ from dovetail.generator import chosen
 
 _BLOCK = 16  # PyTorch's vectorised normal numbers come in blocks of 16: 8 radii, then 8 angles
 _CHUNK = 2**15  # many numbers are made in pieces that stay in a core's cache
-_24_BITS = np.uint64(2**24 - 1)
+_24_BITS, _24_BIT_STEP = np.array(2**24 - 1, np.uint64), np.array(2.0**-24)  # arrays: scalars take longer
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _LARGEST = {"float16": 65504.0, "bfloat16": float.fromhex("0x1.fep127"), "float32": float.fromhex("0x1.fffffep127")}
 
 
@@ -39,20 +40,17 @@ def _expect_floating(name: str, dtype: np.dtype, shape: Sequence[int] = ()) -> b
 
 def _unit(count: int, dtype: np.dtype, generator: Any) -> np.ndarray:
     """Return ``count`` numbers in [0, 1): 53 bits as float64 for float64, else 24 bits as float32."""
-    if dtype == np.float64:
+    if dtype is _FLOAT64:
         return generator.doubles(count)
-    if count > _CHUNK:
-        drawn = np.empty(count, np.float32)
+    if count <= _CHUNK:
+        return ((generator.words(count) & _24_BITS) * _24_BIT_STEP).astype(_FLOAT32)
+    drawn = np.empty(count, _FLOAT32)
+    with generator.lock:
         for start in range(0, count, _CHUNK):
             part = drawn[start : start + _CHUNK]
             words = generator.words(len(part))
             words &= _24_BITS
             part[...] = words.view(np.int64)
-        drawn *= np.float32(2.0**-24)
-        return drawn
-    words = generator.words(count)
-    words &= _24_BITS
-    drawn = words.view(np.int64).astype(np.float32)
     drawn *= np.float32(2.0**-24)
     return drawn
 
@@ -98,7 +96,7 @@ def uniform(
     if dtype.kind == "c":
         return _complex_pairs(uniform, shape, dtype, low, high, generator)
     plain = low == 0.0 and high == 1.0
-    if plain and dtype == np.float32:
+    if plain and dtype is _FLOAT32:
         return _unit(math.prod(shape), dtype, chosen(generator)).reshape(shape)
     _expect_floating("uniform", dtype)
     low, high = float(low), float(high)
@@ -145,8 +143,9 @@ def normal(
     count = math.prod(shape)
     if count < _BLOCK or not (contiguous and generator.normal_in_blocks):
         drawn = generator.normals(count)
-        drawn *= std
-        drawn += mean
+        if mean != 0.0 or std != 1.0:
+            drawn *= std
+            drawn += mean
         return cast(drawn, dtype).reshape(shape)
     drawn = _normal_blocks(count, dtype, generator)
     if mean != 0.0 or std != 1.0:
@@ -158,13 +157,14 @@ def normal(
 def _normal_blocks(count: int, dtype: np.dtype, generator: Any) -> np.ndarray:
     """Return standard normal numbers in blocks of 16; the last 16 are drawn anew where they are no whole block."""
     rest = count % _BLOCK
-    with generator.lock:
-        # what the last part block would have got is drawn, but for 16-bit types, which draw block by block
-        unit = _unit(count if dtype.itemsize > 2 else count - rest, dtype, generator)
-        tail = _unit(_BLOCK, dtype, generator) if rest else None
-    if tail is None:
-        return _box_muller(unit)
-    made = _box_muller(np.concatenate([unit[: count - rest], tail]))
+    if not rest:
+        return _box_muller(_unit(count, dtype, generator))
+    # what the last part block would have got is drawn, too, but for 16-bit types, which draw block by block
+    unused = rest if dtype.itemsize > 2 else 0
+    unit = _unit(count - rest + unused + _BLOCK, dtype, generator)
+    if unused:
+        unit[-_BLOCK - unused : -unused] = unit[-_BLOCK:].copy()
+    made = _box_muller(unit[: count - rest + _BLOCK])
     drawn = made[:count]
     drawn[-_BLOCK:] = made[-_BLOCK:].copy()  # over what the last whole block left
     return drawn

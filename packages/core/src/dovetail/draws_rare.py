@@ -213,7 +213,7 @@ def _with_replacement(weights: np.ndarray, samples: int, generator: Any) -> np.n
     drawn = np.empty((len(rows), samples), np.int64)
     for row, numbers, found in zip(rows, unit, drawn, strict=True):
         cumulative = np.cumsum(row, dtype=precise)
-        cumulative /= cumulative[-1]
-        cumulative[-1] = 1
-        found[...] = np.searchsorted(cumulative.astype(np.float64), numbers)
+        share = (cumulative / cumulative[-1]).astype(np.float64)
+        share[-1] = 1
+        found[...] = np.searchsorted(share, numbers)
     return drawn.reshape(*weights.shape[:-1], samples)

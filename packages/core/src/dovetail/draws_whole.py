@@ -107,7 +107,7 @@ def random_integers(
         DTypeError: the dtype is complex.
     """
     dtype = np.dtype(dtype)
-    if not (-(2**63) <= low and high < 2**63):
+    if not (low >= -(2**63) and high < 2**63):
         raise DistributionError(f"whole numbers are drawn between bounds of 64 bits, got low={low}, high={high}")
     if not low < high:
         raise DistributionError(

@@ -30,7 +30,7 @@ _STATE = np.dtype(
 )  # fmt: skip
 
 
-_32, _53_BITS = np.uint64(32), np.uint64(2**53 - 1)
+_32, _53_BITS = np.array(32, np.uint64), np.array(2**53 - 1, np.uint64)  # arrays: scalars take longer
 
 
 def _normal_pair(first: float, second: float) -> tuple[float, float]:
@@ -156,7 +156,9 @@ class Generator:
             if self.next_normal is not None:
                 value, self.next_normal = self.next_normal, None
                 return value
-            value, self.next_normal = _normal_pair(*self.doubles(2).tolist())
+            words = self.words(4).tolist()
+            first, second = (((high & 0x1FFFFF) << 32 | low) * 2.0**-53 for high, low in (words[:2], words[2:]))
+            value, self.next_normal = _normal_pair(first, second)
             return value
 
     def normals(self, count: int) -> np.ndarray:
@@ -198,7 +200,9 @@ class Generator:
         record = np.frombuffer(state, _STATE)[0]
         left, position, words = int(record["left"]), int(record["next"]), record["words"]
         if not 1 <= left <= 625 or position > 624 or words.max() >= 2**32 or not words.any():
-            raise DistributionError("these bytes are not a generator's state; get one from get_state() or get_rng_state()")
+            raise DistributionError(
+                "these bytes are not a generator's state; get one from get_state() or get_rng_state()"
+            )
         with self.lock:
             self.manual_seed(int(record["seed"]))
             position = 624 if left == 1 else position

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from dovetail.tensor import Tensor
 
 
 def _given(drawn: np.ndarray, out: Tensor | None, *sources: Tensor) -> Tensor:
-    """Return drawn numbers as a tensor that depends on ``sources`` as far as autograd knows, or written into ``out``."""
+    """Return drawn numbers as a tensor that, for autograd, depends on ``sources``; or written into ``out``."""
     if out is not None:
         return fitted(out, drawn.shape).copy_(from_array(drawn, "cpu"))
     value = from_array(drawn, sources[0].device)
@@ -28,9 +27,7 @@ def _given(drawn: np.ndarray, out: Tensor | None, *sources: Tensor) -> Tensor:
     return value
 
 
-def bernoulli(
-    input: Tensor, p: float | None = None, *, generator: Any = None, out: Tensor | None = None
-) -> Tensor:
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None, out: Tensor | None = None) -> Tensor:
     """Return 1 with the probability that an element of ``input`` is, or with probability ``p``, and 0 otherwise.
 
     Args:
@@ -120,7 +117,9 @@ def multinomial(
         return in_memory_order(lambda shape: draws.exponential(shape, weights.dtype, 1.0, generator), weights)
 
     drawn = draws_rare.multinomial(weights, num_samples, replacement, generator, exponential=exponential)
-    return fitted(out, drawn.shape).copy_(from_array(drawn, "cpu")) if out is not None else from_array(drawn, input.device)
+    return (
+        fitted(out, drawn.shape).copy_(from_array(drawn, "cpu")) if out is not None else from_array(drawn, input.device)
+    )
 
 
 def normal(
@@ -130,7 +129,7 @@ def normal(
     """Return normally distributed numbers: of one mean and deviation in ``size``, or of tensors of them that broadcast.
 
     Raises:
-        DistributionError: a standard deviation is negative. DTypeError: the dtype is integer, or the deviations complex.
+        DistributionError: a standard deviation is negative. DTypeError: the dtype is integer, or ``std`` complex.
         TypeError: ``mean`` and ``std`` are numbers and there is no ``size``.
 
     Example::

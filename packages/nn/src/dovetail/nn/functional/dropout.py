@@ -8,11 +8,9 @@ from __future__ import annotations
 import math
 import warnings
 
-import numpy as np
-
 import dovetail
 from dovetail import Tensor, ops
-from dovetail.creation_random import mask_like
+from dovetail.creation_random import kept_scale, mask_like
 from dovetail.errors import DTypeError, ShapeError
 
 _ALPHA = 1.7580993408473766  # SELU's scale times its alpha: what the negative side of SELU tends to
@@ -162,9 +160,7 @@ def _scaled(input: Tensor, p: float, training: bool, inplace: bool, channels: bo
         return input
     if p == 1:
         return _nothing_left(input, inplace)
-    precise = np.float64 if input.dtype is dovetail.float64 else np.float32  # in which PyTorch divides
-    scale = (precise(1) / precise(1 - p)).astype(input.dtype.numpy)
-    out = ops.masked_scale(input, _mask(input, p, channels), scale=float(scale))
+    out = ops.masked_scale(input, _mask(input, p, channels), scale=kept_scale(1 - p, input.dtype))
     return input.copy_(out) if inplace else out
 
 
