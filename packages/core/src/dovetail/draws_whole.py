@@ -164,11 +164,11 @@ def random_upwards(low: int, shape: Sequence[int], dtype: Any, generator: Any = 
         if dtype.name not in ("int64", "float64", "float32", "bfloat16") and 0 not in shape:
             raise DTypeError(f"random_: all of 64 bits fit int64, float64, float32 and bfloat16, not {dtype.name}")
         return _integers(0, 2**64, shape, dtype, generator)
-    _check_range(dtype, low, low + 1)
     largest = _largest_whole(dtype)
-    low = _representable(dtype, low, low + 1)[0]
     if low > largest or (low == largest and dtype.kind in "fV"):
         raise DistributionError(f"random_: from={low} is not below the largest whole number of {dtype.name}, {largest}")
+    _check_range(dtype, low, low + 1)
+    low = _representable(dtype, low, low + 1)[0]
     return _integers(low, largest + 1 - low, shape, dtype, generator)
 
 
