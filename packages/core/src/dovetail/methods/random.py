@@ -158,7 +158,7 @@ def random_(self: Tensor, *bounds: Any, generator: Any = None, **renamed: Any) -
 
         >>> import dovetail
         >>> dovetail.zeros(3).random_(5, 8, generator=dovetail.Generator().manual_seed(0))
-        tensor([7., 7., 5.])
+        tensor([7., 5., 7.])
     """
     low, high = _bounds(bounds, renamed)
     dtype = self.dtype.numpy
