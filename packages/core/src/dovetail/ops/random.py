@@ -20,7 +20,7 @@ masked_scale.sample(lambda make: [Sample(make(3, 4), make.booleans(3, 4), scale=
 @op(promote=None)
 def redrawn(xp, x, drawn):
     """Return the random numbers ``drawn`` in the place of ``x``, on which they do not depend smoothly."""
-    return xp.asarray(drawn, copy=True)
+    return xp.asarray(xp.broadcast_arrays(x, drawn)[1], copy=True)
 
 
 redrawn.no_vjp("drawn")
