@@ -127,7 +127,7 @@ def test_max_and_min_in_their_forms(x):
         (
             lambda x: dovetail.rand(2, dtype=dovetail.int32),
             errors.DTypeError,
-            "rand: draws floating-point numbers, got",
+            "uniform: draws floating-point numbers, got",
         ),
         (lambda x: dovetail.tensor([[1], [1, 2]]), ValueError, "sequences of unequal length cannot be a tensor"),
         (

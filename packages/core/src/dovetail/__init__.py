@@ -22,19 +22,13 @@ from dovetail.creation import (
     full,
     full_like,
     linspace,
-    normal,
     ones,
     ones_like,
-    rand,
-    rand_like,
-    randint,
-    randn,
-    randn_like,
-    randperm,
     tensor,
     zeros,
     zeros_like,
 )
+from dovetail.creation_random import rand, rand_like, randint, randint_like, randn, randn_like, randperm
 from dovetail.device import Device, get_default_device, set_default_device
 from dovetail.dtypes import (
     DType,
@@ -85,6 +79,7 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from dovetail.printing import set_printoptions
+    from dovetail.sampling import bernoulli, binomial, multinomial, normal, poisson
     from dovetail.serialization import load, save
 
 watch_imports()

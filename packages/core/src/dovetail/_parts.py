@@ -9,10 +9,14 @@ from typing import Any
 
 from dovetail.errors import MissingPackageError
 
-
 #: Names of ``dovetail`` that are imported when they are first asked for, so that ``import dovetail`` stays fast.
 LATE = {
+    "bernoulli": "dovetail.sampling",
+    "binomial": "dovetail.sampling",
     "load": "dovetail.serialization",
+    "multinomial": "dovetail.sampling",
+    "normal": "dovetail.sampling",
+    "poisson": "dovetail.sampling",
     "save": "dovetail.serialization",
     "set_printoptions": "dovetail.printing",
 }

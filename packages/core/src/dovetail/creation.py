@@ -1,4 +1,4 @@
-"""Making tensors: from data, filled, ranges, random; and like another tensor."""
+"""Making tensors: from data, filled, ranges; and like another tensor. Random ones are in ``creation_random``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from dovetail import dtypes, random
+from dovetail import dtypes
 from dovetail.device import CPU, Device, resolve
 from dovetail.dtypes import DType, as_dtype, get_default_dtype
-from dovetail.errors import DTypeError
 from dovetail.tensor import Tensor
 
 
@@ -209,63 +208,6 @@ def eye(
     return from_array(np.eye(n, m, dtype=as_dtype(dtype or get_default_dtype()).numpy), device, requires_grad)
 
 
-# Random tensors, drawn on the CPU and moved, so that a seed gives the same numbers on every device
-
-
-def _floating(dtype: DType | None, name: str) -> DType:
-    dtype = get_default_dtype() if dtype is None else as_dtype(dtype)
-    if not dtype.is_floating_point:
-        raise DTypeError(f"{name}: draws floating-point numbers, got dtype {dtype}; use randint for integers")
-    return dtype
-
-
-def rand(
-    *size: Any, generator: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Return numbers drawn uniformly from [0, 1), the same as PyTorch draws on the CPU after the same seed."""
-    drawn = random.uniform(sizes_of(size), _floating(dtype, "rand").numpy, generator=generator)
-    return from_array(drawn, device, requires_grad)
-
-
-def randn(
-    *size: Any, generator: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Return numbers of mean 0 and variance 1, the same as PyTorch draws on the CPU after the same seed.
-
-    Example::
-
-        >>> import dovetail
-        >>> _ = dovetail.manual_seed(0)
-        >>> dovetail.randn(3)
-        tensor([ 1.5410, -0.2934, -2.1788])
-    """
-    drawn = random.normal(sizes_of(size), _floating(dtype, "randn").numpy, generator=generator)
-    return from_array(drawn, device, requires_grad)
-
-
-def randint(
-    low: int, high: Any = None, size: Any = None, *, generator: Any = None, dtype: DType | None = None,
-    device: Any = None, requires_grad: bool = False,
-) -> Tensor:  # fmt: skip
-    """Return integers drawn uniformly from ``low`` (0 when left out) to ``high - 1``."""
-    if size is None:
-        low, high, size = 0, low, high
-    drawn = random.random_integers(low, high, sizes_of((size,)), as_dtype(dtype or dtypes.int64).numpy, generator)
-    return from_array(drawn, device, requires_grad)
-
-
-def randperm(n: int, *, generator: Any = None, dtype: DType | None = None, device: Any = None) -> Tensor:
-    """Return the numbers 0 to n - 1 in random order."""
-    drawn = random.permutation(n, generator)
-    return from_array(drawn.astype(as_dtype(dtype or dtypes.int64).numpy, copy=False), device)
-
-
-def normal(mean: float, std: float, size: Any, *, generator: Any = None, dtype: DType | None = None) -> Tensor:
-    """Return numbers of a normal distribution."""
-    drawn = random.normal(sizes_of((size,)), _floating(dtype, "normal").numpy, mean, std, generator)
-    return from_array(drawn)
-
-
 # Like another tensor
 
 
@@ -291,13 +233,3 @@ def empty_like(x: Tensor, *, dtype: DType | None = None, device: Any = None, req
 def full_like(x: Tensor, fill_value: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
     """Return a tensor of the sizes, dtype and device of ``x`` filled with ``fill_value``."""
     return full(x.shape, fill_value, **_like(x, dtype, device))
-
-
-def rand_like(x: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return uniform random numbers of the sizes, dtype and device of ``x``."""
-    return rand(x.shape, requires_grad=requires_grad, **_like(x, dtype, device))
-
-
-def randn_like(x: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return normal random numbers of the sizes, dtype and device of ``x``."""
-    return randn(x.shape, requires_grad=requires_grad, **_like(x, dtype, device))

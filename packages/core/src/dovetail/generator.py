@@ -6,11 +6,13 @@ import math
 import operator
 import os
 import threading
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dovetail.device import Device
+from dovetail.errors import DistributionError
 
 if TYPE_CHECKING:
     from dovetail.tensor import Tensor
@@ -28,7 +30,25 @@ _STATE = np.dtype(
 )  # fmt: skip
 
 
-def _checked_seed(seed: Any) -> int:
+_32, _53_BITS = np.array(32, np.uint64), np.array(2**53 - 1, np.uint64)  # arrays: scalars take longer
+
+
+def _normal_pair(first: float, second: float) -> tuple[float, float]:
+    radius, angle = math.sqrt(-2.0 * math.log1p(-second)), 2.0 * math.pi * first
+    return radius * math.cos(angle), radius * math.sin(angle)
+
+
+def normal_pairs(unit: np.ndarray) -> np.ndarray:
+    """Return normal numbers for evenly distributed doubles, each pair of which gives a pair (Box and Muller)."""
+    radius = np.sqrt(np.log1p(-unit[1::2]) * -2.0)
+    angle = unit[0::2] * (2.0 * math.pi)
+    drawn = np.empty_like(unit)
+    np.multiply(radius, np.cos(angle), out=drawn[0::2])
+    np.multiply(radius, np.sin(angle), out=drawn[1::2])
+    return drawn
+
+
+def checked_seed(seed: Any) -> int:
     """Return the seed as an int of 64 bits; negative ones count from 2**64 down, as in PyTorch."""
     try:
         number = operator.index(seed)
@@ -63,8 +83,10 @@ class Generator:
         self.lock = threading.RLock()
         self._seed = DEFAULT_SEED
         self._bits: Any = None
+        self._fresh = True  # whether nothing was drawn since the seed, which PyTorch's state tells apart
         #: The second number of a scalar Box-Muller pair, given by the next scalar draw.
         self.next_normal: float | None = None
+        self._next_normal_float: float | None = None  # another of float32, which nothing draws here, but states keep
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream that belongs to ``seed``, an int in [-2**63, 2**64), and return the generator.
@@ -73,9 +95,10 @@ class Generator:
             TypeError: the seed is no int.
             ValueError: the seed does not fit in 64 bits.
         """
-        number = _checked_seed(seed)
+        number = checked_seed(seed)
         with self.lock:
-            self._seed, self._bits, self.next_normal = number, None, None
+            self._seed, self._bits, self._fresh = number, None, True
+            self.next_normal = self._next_normal_float = None
         return self
 
     def seed(self) -> int:
@@ -90,7 +113,12 @@ class Generator:
 
     # Raw draws: each call moves the stream on.
 
-    def _twister(self) -> Any:
+    #: Whether 16 and more normal numbers are drawn in blocks, as PyTorch's CPU generator does.
+    normal_in_blocks = True
+
+    def _twister(self, drawing: bool = True) -> Any:
+        if drawing:
+            self._fresh = False
         if self._bits is None:
             from numpy.random import MT19937  # late: it takes longer to import than the rest of Dovetail
 
@@ -99,19 +127,28 @@ class Generator:
         return self._bits
 
     def words(self, count: int) -> np.ndarray:
-        """Return the next ``count`` numbers of 32 bits, as uint64."""
+        """Return the next ``count`` numbers of 32 bits, as a new array of uint64."""
         with self.lock:
-            return self._twister().random_raw(count)
+            bits = self._twister(count > 0) if self._fresh else self._bits
+            return bits.random_raw(count)
 
     def double_words(self, count: int) -> np.ndarray:
         """Return the next ``count`` numbers of 64 bits, each made of two of 32, the higher one first."""
         pairs = self.words(2 * count)
-        return pairs[0::2] << np.uint64(32) | pairs[1::2]
+        drawn = pairs[0::2] << _32
+        drawn |= pairs[1::2]
+        return drawn
 
-    def uniform_pair(self) -> tuple[float, float]:
-        """Return two doubles in [0, 1)."""
-        first, second = (self.double_words(2) & np.uint64(2**53 - 1)).tolist()
-        return first * 2.0**-53, second * 2.0**-53
+    def doubles(self, count: int) -> np.ndarray:
+        """Return the next ``count`` doubles in [0, 1), of 53 bits each."""
+        drawn = self.double_words(count)
+        drawn &= _53_BITS
+        return drawn.view(np.int64) * 2.0**-53
+
+    def double(self) -> float:
+        """Return the next double in [0, 1)."""
+        high, low = self.words(2).tolist()
+        return (((high & 0x1FFFFF) << 32) | low) * 2.0**-53
 
     def scalar_normal(self) -> float:
         """Return one standard normal double: a half of a Box-Muller pair, whose other half comes next."""
@@ -119,43 +156,61 @@ class Generator:
             if self.next_normal is not None:
                 value, self.next_normal = self.next_normal, None
                 return value
-            first, second = self.uniform_pair()
-            radius = math.sqrt(-2.0 * math.log1p(-second))
-            self.next_normal = radius * math.sin(2.0 * math.pi * first)
-            return radius * math.cos(2.0 * math.pi * first)
+            words = self.words(4).tolist()
+            first, second = (((high & 0x1FFFFF) << 32 | low) * 2.0**-53 for high, low in (words[:2], words[2:]))
+            value, self.next_normal = _normal_pair(first, second)
+            return value
+
+    def normals(self, count: int) -> np.ndarray:
+        """Return ``count`` standard normal doubles, the same as ``scalar_normal`` gives one by one."""
+        with self.lock:
+            if count < 16:
+                return np.array([self.scalar_normal() for _ in range(count)], np.float64)
+            kept = [] if self.next_normal is None else [self.scalar_normal()]
+            unit = self.doubles(2 * ((count - len(kept) + 1) // 2))
+            if len(kept) + len(unit) > count:
+                self.next_normal = _normal_pair(*unit[-2:].tolist())[1]  # the state has the same last bits as PyTorch's
+            drawn = normal_pairs(unit)
+            return np.concatenate([kept, drawn])[:count]
 
     # State
 
     def state_bytes(self) -> bytes:
         """Return the whole state, in PyTorch's layout of 5056 bytes."""
         with self.lock:
-            own = self._twister().state["state"]
+            own = self._twister(drawing=False).state["state"]
             record = np.zeros((), _STATE)
             position = int(own["pos"])
             record["seed"], record["seeded"], record["words"] = self._seed, 1, own["key"]
-            record["left"], record["next"] = 625 - position, position
+            record["left"], record["next"] = 625 - position, 0 if self._fresh else position
             if self.next_normal is not None:
                 record["normal_y"], record["has_normal"] = self.next_normal, 1
+            if self._next_normal_float is not None:
+                record["normal_float"], record["has_normal_float"] = self._next_normal_float, True
             return record.tobytes()
 
     def set_state_bytes(self, state: bytes) -> None:
         """Go on from a state that ``state_bytes`` or PyTorch gave.
 
         Raises:
-            ValueError: the bytes are no such state.
+            DistributionError: the bytes are no such state.
         """
         if len(state) != _STATE.itemsize:
-            raise ValueError(f"a generator's state has {_STATE.itemsize} bytes, got {len(state)}")
+            raise DistributionError(f"a generator's state has {_STATE.itemsize} bytes, got {len(state)}")
         record = np.frombuffer(state, _STATE)[0]
         left, position, words = int(record["left"]), int(record["next"]), record["words"]
         if not 1 <= left <= 625 or position > 624 or words.max() >= 2**32 or not words.any():
-            raise ValueError("these bytes are not a generator's state; get one from get_state() or get_rng_state()")
+            raise DistributionError(
+                "these bytes are not a generator's state; get one from get_state() or get_rng_state()"
+            )
         with self.lock:
             self.manual_seed(int(record["seed"]))
             position = 624 if left == 1 else position
             inner = {"key": words.astype(np.uint32), "pos": position}
-            self._twister().state = {"bit_generator": "MT19937", "state": inner}
+            self._twister(drawing=False).state = {"bit_generator": "MT19937", "state": inner}
+            self._fresh = left == 1 and int(record["next"]) == 0
             self.next_normal = float(record["normal_y"]) if record["has_normal"] else None
+            self._next_normal_float = float(record["normal_float"]) if record["has_normal_float"] else None
 
     def get_state(self) -> Tensor:
         """Return the whole state as a uint8 tensor of 5056 bytes, which PyTorch's generator takes too."""
@@ -168,7 +223,7 @@ class Generator:
 
         Raises:
             TypeError: the state is no uint8 tensor.
-            ValueError: the bytes are not a generator's state.
+            DistributionError: the bytes are not a generator's state.
         """
         array = getattr(new_state, "numpy", lambda: new_state)()
         if getattr(array, "dtype", None) != np.uint8:
@@ -177,7 +232,7 @@ class Generator:
 
     def clone_state(self) -> Generator:
         """Return a new generator at the same place of the same stream."""
-        clone = Generator(self.device)
+        clone = type(self)(device=self.device)
         clone.set_state_bytes(self.state_bytes())
         return clone
 
@@ -185,8 +240,32 @@ class Generator:
         return {"device": self.device, "state": self.state_bytes()}  # a lock cannot be copied or sent
 
     def __setstate__(self, values: dict[str, Any]) -> None:
-        Generator.__init__(self, values["device"])
+        type(self).__init__(self, device=values["device"])
         self.set_state_bytes(values["state"])
 
     def __repr__(self) -> str:
         return f"<dovetail.Generator device={self.device} seed={self._seed}>"
+
+
+#: The generator that everything draws from unless told otherwise.
+default_generator = Generator()
+default_generator.seed()
+
+#: What stands in for the default generator in a block of ``dovetail.random.counter_based``.
+replacement: ContextVar[Any] = ContextVar("dovetail's default generator", default=None)
+
+
+def chosen(generator: Any = None) -> Any:
+    """Return the generator to draw from: the given one or, for None, the default one.
+
+    Raises:
+        TypeError: it is no generator.
+    """
+    if generator is None:
+        return replacement.get() or default_generator
+    if not hasattr(generator, "double_words"):
+        raise TypeError(
+            f"a generator is a dovetail.Generator or a dovetail.random.CounterGenerator, got {generator!r:.80}; "
+            "dovetail.Generator().manual_seed(seed) makes one"
+        )
+    return generator

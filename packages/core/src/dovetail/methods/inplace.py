@@ -1,13 +1,11 @@
-"""Methods that write into the tensor: values, and random numbers."""
+"""Methods that write values into the tensor."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from dovetail import creation, ops, random
+from dovetail import ops
 from dovetail.methods.choose import clamp, masked_fill
 from dovetail.methods.index import index_add, scatter, scatter_add
 from dovetail.methods.registry import method
@@ -43,39 +41,6 @@ def zero_(self: Tensor) -> Tensor:
     """Write 0 into every element."""
     check_writable(self, "zero_")
     return assign(self, ops.fill(before(self), value=0))
-
-
-def _drawing(draw: Callable[..., np.ndarray], name: str, doc: str) -> None:
-    def call(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
-        check_writable(self, name)
-        drawn = draw(tuple(self.shape), self.dtype.numpy, *args, generator=generator, **kwargs)
-        return assign(self, creation.from_array(drawn, self._device))
-
-    call.__name__ = name
-    call.__doc__ = doc
-    setattr(Tensor, name, call)
-
-
-def _uniform(shape: Any, dtype: Any, from_: Any = 0.0, to: Any = 1.0, *, generator: Any = None, **renamed: Any) -> Any:
-    return random.uniform(shape, dtype, renamed.get("from", from_), to, generator)
-
-
-def _bernoulli(shape: Any, dtype: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
-    return random.bernoulli(p, shape, dtype, generator)
-
-
-def _random(shape: Any, dtype: Any, low: Any = None, high: Any = None, *, generator: Any = None) -> Any:
-    if low is None:
-        return random.random_full_range(shape, dtype, generator)
-    low, high = (0, low) if high is None else (low, high)
-    return random.random_integers(low, high, shape, dtype, generator)
-
-
-_drawing(random.normal, "normal_", "Write numbers of a normal distribution: ``normal_(mean=0, std=1)``.")
-_drawing(_uniform, "uniform_", "Write numbers drawn evenly from ``[from, to)``: ``uniform_(from=0, to=1)``.")
-_drawing(random.exponential, "exponential_", "Write exponentially distributed numbers: ``exponential_(rate=1)``.")
-_drawing(_bernoulli, "bernoulli_", "Write 1 with probability ``p`` and 0 otherwise.")
-_drawing(_random, "random_", "Write integers drawn evenly: ``random_(low, high)``, by default what the dtype holds.")
 
 
 # The ops that write where they read

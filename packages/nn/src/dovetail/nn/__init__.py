@@ -8,7 +8,6 @@ from dovetail.nn.containers import ModuleList as ModuleList
 from dovetail.nn.containers import ParameterList as ParameterList
 from dovetail.nn.containers import Sequential as Sequential
 from dovetail.nn.layers.activation import GELU as GELU
-from dovetail.nn.layers.activation import Dropout as Dropout
 from dovetail.nn.layers.activation import Identity as Identity
 from dovetail.nn.layers.activation import LeakyReLU as LeakyReLU
 from dovetail.nn.layers.activation import LogSoftmax as LogSoftmax
@@ -21,6 +20,12 @@ from dovetail.nn.layers.convolution import AdaptiveAvgPool2d as AdaptiveAvgPool2
 from dovetail.nn.layers.convolution import AvgPool2d as AvgPool2d
 from dovetail.nn.layers.convolution import Conv2d as Conv2d
 from dovetail.nn.layers.convolution import MaxPool2d as MaxPool2d
+from dovetail.nn.layers.dropout import AlphaDropout as AlphaDropout
+from dovetail.nn.layers.dropout import Dropout as Dropout
+from dovetail.nn.layers.dropout import Dropout1d as Dropout1d
+from dovetail.nn.layers.dropout import Dropout2d as Dropout2d
+from dovetail.nn.layers.dropout import Dropout3d as Dropout3d
+from dovetail.nn.layers.dropout import FeatureAlphaDropout as FeatureAlphaDropout
 from dovetail.nn.layers.linear import Embedding as Embedding
 from dovetail.nn.layers.linear import Flatten as Flatten
 from dovetail.nn.layers.linear import Linear as Linear

@@ -1,7 +1,5 @@
 """The layers' computations as functions of tensors, with PyTorch's names and arguments."""
 
-from dovetail.nn.functional.activation import check_probability as check_probability
-from dovetail.nn.functional.activation import dropout as dropout
 from dovetail.nn.functional.activation import gelu as gelu
 from dovetail.nn.functional.activation import leaky_relu as leaky_relu
 from dovetail.nn.functional.activation import log_softmax as log_softmax
@@ -17,6 +15,13 @@ from dovetail.nn.functional.convolution import avg_pool2d as avg_pool2d
 from dovetail.nn.functional.convolution import conv2d as conv2d
 from dovetail.nn.functional.convolution import max_pool2d as max_pool2d
 from dovetail.nn.functional.convolution import pad as pad
+from dovetail.nn.functional.dropout import alpha_dropout as alpha_dropout
+from dovetail.nn.functional.dropout import check_probability as check_probability
+from dovetail.nn.functional.dropout import dropout as dropout
+from dovetail.nn.functional.dropout import dropout1d as dropout1d
+from dovetail.nn.functional.dropout import dropout2d as dropout2d
+from dovetail.nn.functional.dropout import dropout3d as dropout3d
+from dovetail.nn.functional.dropout import feature_alpha_dropout as feature_alpha_dropout
 from dovetail.nn.functional.linear import embedding as embedding
 from dovetail.nn.functional.linear import linear as linear
 from dovetail.nn.functional.loss import binary_cross_entropy as binary_cross_entropy

@@ -151,41 +151,6 @@ def log_softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Ten
     return ops.log_softmax(input if dtype is None else input.to(dtype), dim=dim)
 
 
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Return the input with each value set to 0 with probability ``p`` and the others divided by ``1 - p``.
-
-    Args:
-        input: any shape, floating-point.
-        p: the probability of a zero, in [0, 1].
-        training: whether to do anything at all.
-        inplace: whether the input itself is changed.
-
-    Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting" (2014).
-
-    Raises:
-        ValueError: ``p`` is not in [0, 1].
-
-    Example::
-
-        >>> import dovetail
-        >>> from dovetail.nn import functional as F
-        >>> F.dropout(dovetail.ones(3), p=0.5, training=False)
-        tensor([1., 1., 1.])
-    """
-    check_probability(p)
-    if not training or p == 0:
-        return input
-    mask = dovetail.empty_like(input, dtype=dovetail.bool).bernoulli_(1 - p)
-    out = ops.masked_scale(input, mask, scale=0.0 if p == 1 else 1 / (1 - p))
-    return input.copy_(out) if inplace else out
-
-
-def check_probability(p: float) -> None:
-    """Raise a ValueError unless ``p`` is a probability."""
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout's p is a probability, from 0 to 1; got {p}")
-
-
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Return a tensor with one more dimension that holds a 1 at each class index and 0 elsewhere.
 

@@ -7,7 +7,7 @@ import math
 import dovetail
 from dovetail import Tensor, ops
 from dovetail.errors import ShapeError
-from dovetail.nn.functional.activation import dropout
+from dovetail.nn.functional.dropout import dropout
 
 
 def scaled_dot_product_attention(

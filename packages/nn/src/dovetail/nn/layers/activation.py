@@ -174,39 +174,3 @@ class LogSoftmax(Softmax):
     def forward(self, input: Tensor) -> Tensor:
         """Return the log-softmax of ``input``, any shape."""
         return F.log_softmax(input, self.dim)
-
-
-class Dropout(Module):
-    """Zeros with probability ``p`` while training, the other values divided by ``1 - p``; nothing in evaluation mode.
-
-    Args:
-        p: the probability of a zero.
-        inplace: whether the input itself is changed.
-
-    Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting" (2014).
-
-    Raises:
-        ValueError: ``p`` is not in [0, 1].
-
-    Example::
-
-        >>> import dovetail
-        >>> from dovetail import nn
-        >>> nn.Dropout(0.5).eval()(dovetail.ones(3))
-        tensor([1., 1., 1.])
-    """
-
-    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
-        """Keep the probability."""
-        super().__init__()
-        F.check_probability(p)
-        self.p = p
-        self.inplace = inplace
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return ``input`` with values dropped, any shape."""
-        return F.dropout(input, self.p, self.training, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Return the settings."""
-        return f"p={self.p}, inplace={self.inplace}"
