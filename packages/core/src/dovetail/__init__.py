@@ -84,6 +84,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from dovetail.func import vmap
     from dovetail.printing import set_printoptions
     from dovetail.serialization import load, save
 

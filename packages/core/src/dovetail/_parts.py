@@ -15,6 +15,7 @@ LATE = {
     "load": "dovetail.serialization",
     "save": "dovetail.serialization",
     "set_printoptions": "dovetail.printing",
+    "vmap": "dovetail.func",
 }
 
 

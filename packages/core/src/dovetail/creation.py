@@ -13,11 +13,16 @@ from dovetail import dtypes, random
 from dovetail.device import CPU, Device, resolve
 from dovetail.dtypes import DType, as_dtype, get_default_dtype
 from dovetail.errors import DTypeError
+from dovetail.modes import state
 from dovetail.tensor import Tensor
 
 
 def from_array(array: np.ndarray, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of a NumPy array that nobody else holds, placed on ``device``."""
+    if array.__class__ is not np.ndarray and state.draw is not None:
+        from dovetail.func.randomness import spread_draw
+
+        return spread_draw(array, device, requires_grad)
     placed = resolve(device)
     if placed is not CPU:
         array = placed.backend.from_numpy(array, placed.index or 0)
@@ -268,7 +273,7 @@ def normal(mean: float, std: float, size: Any, *, generator: Any = None, dtype: 
 
 
 def _like(x: Tensor, dtype: DType | None, device: Any) -> dict[str, Any]:
-    return {"dtype": dtype or x.dtype, "device": x.device if device is None else device}
+    return {"dtype": dtype or x.dtype, "device": x._device if device is None else device}
 
 
 def zeros_like(x: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:

@@ -7,6 +7,7 @@ Each also is the built-in that PyTorch raises in the same place, so ``except Run
     ├── DTypeError            (RuntimeError)  a dtype that the operation cannot take
     ├── DeviceError           (RuntimeError)  an unknown, missing or mixed device
     ├── GradError             (RuntimeError)  misuse of autograd
+    ├── VmapError             (RuntimeError)  what cannot be done to all samples of a batch at once
     ├── PluginError           (RuntimeError)  a plug-in that does not load or does not keep its contract
     ├── LoadError             (RuntimeError)  a file that is damaged or not ours
     ├── SaveError             (TypeError)     an object that cannot be saved
@@ -32,6 +33,10 @@ class DeviceError(DovetailError, RuntimeError):
 
 class GradError(DovetailError, RuntimeError):
     """Autograd was asked for something it cannot do."""
+
+
+class VmapError(DovetailError, RuntimeError):
+    """A vmapped function asks for what cannot be done to all samples at once."""
 
 
 class PluginError(DovetailError, RuntimeError):

@@ -7,13 +7,15 @@ bit for bit, up to the last bits of logarithm, sine and cosine.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dovetail.generator import Generator
+from dovetail.modes import state
 
 if TYPE_CHECKING:
     from dovetail.tensor import Tensor
@@ -98,14 +100,24 @@ def fork_rng(devices: Iterable[Any] | None = None, enabled: bool = True) -> Iter
     if not enabled:
         yield
         return
-    state = default_generator.state_bytes()
+    before = default_generator.state_bytes()
     try:
         yield
     finally:
-        default_generator.set_state_bytes(state)
+        default_generator.set_state_bytes(before)
 
 
 # Draws: NumPy arrays
+
+
+def _seen(draw: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """Let ``vmap`` say what a function draws inside it."""
+
+    @wraps(draw)
+    def call(*args: Any, **kwargs: Any) -> np.ndarray:
+        return draw(*args, **kwargs) if state.draw is None else state.draw(draw, args, kwargs)
+
+    return call
 
 
 def _unit(count: int, dtype: np.dtype, generator: Generator) -> np.ndarray:
@@ -130,6 +142,7 @@ def _multiply_add(x: np.ndarray, factor: float, summand: float) -> np.ndarray:
     return total + ((product - (total - summand_part)) + (summand - summand_part) + error)
 
 
+@_seen
 def uniform(
     shape: Sequence[int], dtype: Any = np.float32, low: float = 0.0, high: float = 1.0,
     generator: Generator | None = None,
@@ -159,6 +172,7 @@ def uniform(
     return drawn.reshape(shape)
 
 
+@_seen
 def normal(
     shape: Sequence[int], dtype: Any = np.float32, mean: float = 0.0, std: float = 1.0,
     generator: Generator | None = None,
@@ -213,6 +227,7 @@ def _complex_pairs(draw: Any, shape: Sequence[int], dtype: np.dtype, first: floa
     return draw((*shape, 2), part, first, second, generator).view(dtype).reshape(shape)
 
 
+@_seen
 def exponential(
     shape: Sequence[int], dtype: Any = np.float32, rate: float = 1.0, generator: Generator | None = None
 ) -> np.ndarray:
@@ -227,6 +242,7 @@ def exponential(
     return (np.log1p(-unit) * (-1.0 / rate)).astype(dtype).reshape(shape)
 
 
+@_seen
 def bernoulli(
     p: float | np.ndarray, shape: Sequence[int] | None = None, dtype: Any = np.bool_,
     generator: Generator | None = None,
@@ -248,6 +264,7 @@ def bernoulli(
     return (unit < probability.astype(precise)).astype(dtype, copy=False)
 
 
+@_seen
 def random_integers(
     low: int, high: int, shape: Sequence[int], dtype: Any = np.int64, generator: Generator | None = None
 ) -> np.ndarray:
@@ -265,6 +282,7 @@ def random_integers(
     return (words.view(np.int64) + np.int64(low)).astype(dtype, copy=False).reshape(shape)
 
 
+@_seen
 def random_full_range(shape: Sequence[int], dtype: Any, generator: Generator | None = None) -> np.ndarray:
     """Return what PyTorch's ``Tensor.random_()`` gives: whole numbers from 0 to the largest that the dtype holds.
 
@@ -284,6 +302,7 @@ def random_int64(generator: Generator | None = None) -> int:
     return int((generator or default_generator).double_words(1)[0]) % 2**63
 
 
+@_seen
 def permutation(n: int, generator: Generator | None = None) -> np.ndarray:
     """Return the numbers 0 to n-1 in random order, as int64.
 
