@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -220,7 +221,7 @@ class BatchedBackend(Backend):
 
     def text_of(self, array: BatchedArray) -> str:
         where = "bdim=0" if array.batched else "the same for each sample"
-        return f"BatchedTensor(lvl={self.level}, {where}, value={array.tensor!r})"
+        return f"BatchedTensor(lvl={self.level}, {where}, value=\n{indent(repr(array.tensor), '    ')}\n)"
 
     def prepare(self, kernel: Any, arity: int | None) -> Callable[..., Any]:
         return kernel.run

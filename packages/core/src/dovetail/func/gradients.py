@@ -52,10 +52,10 @@ class Transform:
         """Return a tensor on the same memory whose history begins here, and goes on in that of ``x``.
 
         Raises:
-            TypeError: no tensor. DTypeError: its dtype has no gradient.
+            ValueError: no tensor. DTypeError: its dtype has no gradient.
         """
         if not isinstance(x, Tensor):
-            raise TypeError(f"{self.what}: expected tensors to differentiate for, got {type(x).__name__} {x!r}")
+            raise ValueError(f"{self.what}: expected tensors to differentiate for, got {type(x).__name__} {x!r}")
         if not x.dtype.is_floating_point:
             raise DTypeError(
                 f"{self.what}: only tensors of floating point dtype can require gradients, got {x.dtype}; convert with "
@@ -361,10 +361,16 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple:
         >>> push(dovetail.tensor([1.0, 2.0]))
         tensor([1., 2.])
     """
-    with Transform("linearize") as transform:
+    return linearized("linearize", func, primals, False)[:2]
+
+
+def linearized(what: str, func: Callable[..., Any], primals: tuple, has_aux: bool) -> tuple[Any, Callable[..., Any], Any]:
+    """Return a function's output, its function of tangents, and what it gives besides."""
+    with Transform(what) as transform:
         leaves, structure = flatten(primals)
         fresh = [transform.fresh(leaf) for leaf in leaves]
-        outputs, out_structure = tensors_of("linearize", out := func(*unflatten(fresh, structure)))
+        out, aux = with_aux(what, func(*unflatten(fresh, structure)), has_aux)
+        outputs, out_structure = tensors_of(what, out)
         push = _pushed(outputs, fresh, False)
 
     def pushed(*tangents: Any) -> Any:
@@ -372,7 +378,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple:
         create = state.grad and recorded([*outputs, *given])
         return unflatten([transform.result(t) for t in push(given, create)], out_structure)
 
-    return transform.result(out), pushed
+    return transform.result(out), pushed, transform.result(aux)
 
 
 def _tangents(primals: Any, tangents: Any) -> tuple[list[Tensor], Structure]:

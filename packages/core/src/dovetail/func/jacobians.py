@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail.creation import zeros
-from dovetail.errors import VmapError
-from dovetail.func.gradients import linearize, picked, placed, tensors_of, vjp, with_aux
+from dovetail.errors import DTypeError, VmapError
+from dovetail.func.gradients import linearized, picked, placed, tensors_of, vjp
 from dovetail.func.mapping import vmap
 from dovetail.func.tree import flatten, unflatten
 from dovetail.tensor import Tensor
@@ -49,13 +49,16 @@ def jacrev(
             has_aux=has_aux,
         )
         outputs, structure = tensors_of("jacrev", out)
+        for output in outputs:
+            if not output.dtype.is_floating_point:
+                raise DTypeError(f"jacrev: all outputs must be floating-point tensors, got dtype {output.dtype}")
         rows = _basis(outputs)
         (inputs, in_structure), count = flatten(tuple(args[place] for place in places)), _count(outputs)
 
         def flat_pull(*cotangents: Tensor) -> tuple:
             return tuple(flatten(pull(unflatten(list(cotangents), structure)))[0])
 
-        found = _each(flat_pull, rows, count, chunk_size) if count else [zeros(0, *x.shape) for x in inputs]
+        found = _each(flat_pull, rows, count, chunk_size) if count else [zeros(0, *x.shape, dtype=x.dtype) for x in inputs]
         blocks = []
         for output, start in zip(outputs, _starts(outputs), strict=True):
             parts = [
@@ -93,14 +96,9 @@ def jacfwd(
         places = picked("jacfwd", argnums, args)
         chosen = tuple(args[place] for place in places)
         inputs, in_structure = flatten(chosen)
-        besides: list[Any] = []
-
-        def plain(*values: Any) -> Any:
-            out, aux = with_aux("jacfwd", func(*placed(args, places, values), **kwargs), has_aux)
-            besides[:] = [aux]
-            return out
-
-        out, push = linearize(plain, *chosen)
+        out, push, aux = linearized(
+            "jacfwd", lambda *values: func(*placed(args, places, values), **kwargs), chosen, has_aux
+        )
         outputs, structure = tensors_of("jacfwd", out)
 
         def flat_push(*tangents: Tensor) -> tuple:
@@ -112,7 +110,7 @@ def jacfwd(
             [_columns(output, whole, inputs, in_structure, argnums) for output, whole in zip(outputs, found, strict=True)],
             structure,
         )
-        return (jacobian, besides[0]) if has_aux else jacobian
+        return (jacobian, aux) if has_aux else jacobian
 
     return call
 

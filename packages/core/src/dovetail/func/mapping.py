@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from dovetail.errors import VmapError
 from dovetail.func.batched import Level, batched, level_of
 from dovetail.func.tree import Structure, flatten, spread, unflatten
 from dovetail.tensor import Tensor
@@ -31,8 +32,8 @@ def vmap(
         chunk_size: how many samples to do at a time, all by default.
 
     Raises:
-        ValueError: ``in_dims``, ``out_dims``, ``randomness`` or sizes that do not fit. VmapError: ``func`` asks for
-            what the samples do not have in common, such as the value of ``x.item()``.
+        ValueError: ``in_dims``, ``out_dims`` or sizes that do not fit. VmapError: ``randomness`` is something else, or
+            ``func`` asks for what the samples do not have in common, such as the value of ``x.item()``.
 
     Source: Bradbury et al., "JAX: composable transformations of Python+NumPy programs", 2018.
 
@@ -44,7 +45,7 @@ def vmap(
         tensor([2., 2., 2.])
     """
     if randomness not in ("error", "different", "same"):
-        raise ValueError(f"vmap: randomness is 'error', 'different' or 'same', got {randomness!r}")
+        raise VmapError(f"vmap: randomness is 'error', 'different' or 'same', got {randomness!r}")
     if chunk_size is not None and not chunk_size > 0:
         raise ValueError(f"vmap: chunk_size is None or greater than 0, got {chunk_size}")
     name = getattr(func, "__name__", type(func).__name__)
@@ -69,14 +70,14 @@ def vmap(
 def _in_dims(name: str, in_dims: Any, args: tuple, leaves: list[Any], structure: Structure) -> list[int | None]:
     """Return the dimension of each leaf of the arguments that counts the samples, 0 or more, or None."""
     what = f"vmap({name}, in_dims={in_dims!r})"
-    if isinstance(in_dims, bool) or not isinstance(in_dims, (int, tuple, list)):
+    if isinstance(in_dims, bool) or not isinstance(in_dims, (int, tuple)):
         raise ValueError(
             f"{what}: expected in_dims to be an integer or a tuple, nested as the inputs are, got "
             f"{type(in_dims).__name__}"
         )
     if not leaves:
         raise ValueError(f"{what}: got no inputs; give the function at least one tensor to map over")
-    found = spread(tuple(in_dims) if isinstance(in_dims, list) else in_dims, structure)
+    found = spread(in_dims, structure)
     if found is None:
         raise ValueError(
             f"{what}: in_dims is not compatible with the structure of the inputs, which is {structure!r}; give one "
@@ -139,21 +140,12 @@ def _out_dims(name: str, out_dims: Any, results: Any, structure: Structure) -> l
     given = flatten(out_dims)[0]
     if any(dim is not None and (not isinstance(dim, int) or isinstance(dim, bool)) for dim in given):
         raise ValueError(f"{what}: out_dims must be an integer, None, or containers of these, nested as the outputs are")
-    found = spread(_like(out_dims, structure), structure)
+    found = spread(out_dims, structure)
     if found is None:
         raise ValueError(
             f"{what}: out_dims is not compatible with the structure of the outputs, which is {structure!r}"
         )
     return found
-
-
-def _like(prefix: Any, structure: Structure) -> Any:
-    """Return ``out_dims`` with a tuple where the results have a list, for which PyTorch takes either."""
-    if isinstance(prefix, (tuple, list)) and structure.kind is not None and structure.keys is None:
-        parts = [_like(part, child) for part, child in zip(prefix, structure.children, strict=False)]
-        parts += list(prefix[len(parts) :])
-        return parts if issubclass(structure.kind, list) else tuple(parts)
-    return prefix
 
 
 def _output(name: str, out: Any, dim: int | None, level: Level) -> Any:

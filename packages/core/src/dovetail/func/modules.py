@@ -26,10 +26,10 @@ def functional_call(
             such dictionaries; those that are not named stay.
         args: the argument of the call, or a tuple of them; kwargs: those by name.
         tie_weights: whether a parameter with several names is replaced under all of them.
-        strict: whether all parameters and buffers must be named.
+        strict: whether all parameters and buffers must be named, and no others.
 
     Raises:
-        KeyError: the module has no parameter of a name, or with ``strict`` one is not named.
+        RuntimeError: with ``strict``, names are missing or unknown.
         ValueError: two dictionaries have the same name.
 
     Example::
@@ -65,18 +65,19 @@ def _merged(dicts: Any) -> dict[str, Tensor]:
 def _replaced(module: Any, given: dict[str, Tensor], tie_weights: bool, strict: bool) -> Iterator[None]:
     """Put other tensors into a module's registries for a block; what it makes of buffers meanwhile goes to ``given``."""
     places = _places(module)
-    unknown = sorted(set(given) - set(places))
-    if unknown:
-        raise KeyError(f"functional_call: the module has no parameters or buffers {unknown}; it has {sorted(places)}")
-    wanted = dict(given)
+    wanted = {name: value for name, value in given.items() if name in places}
     if tie_weights:
-        for name, value in given.items():
+        for name, value in tuple(wanted.items()):
             own = _held(places[name])
             for other, place in places.items():
-                if other not in given and own is not None and _held(place) is own:
+                if other not in given and _held(place) is own:
                     wanted[other] = value
-    if strict and set(places) - set(wanted):
-        raise KeyError(f"functional_call: with strict=True all names must be given; missing {sorted(set(places) - set(wanted))}")
+    if strict and (set(places) != set(wanted) or set(given) - set(places)):
+        missing, unknown = sorted(set(places) - set(wanted)), sorted(set(given) - set(places))
+        raise RuntimeError(
+            "functional_call: with strict=True the names must be those of the module's parameters and buffers; missing: "
+            f"{missing}, unknown: {unknown}"
+        )
     before = {name: _held(places[name]) for name in wanted}
     try:
         for name, value in wanted.items():
