@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import dovetail
-
 from dovetail.func import grad, vmap
 from dovetail.func.rules import rule_of
 from dovetail.op import OPS

@@ -96,7 +96,8 @@ def in_place(call: Any) -> Callable[..., Any]:
         check_writable(self, call.__name__ + "_")
         old = before(self)
         backend = self._device.backend
-        if state.grad and (definition is None or _keeps_target(definition, self, args) or backend.remembers(old._array)):
+        kept = definition is None or _keeps_target(definition, self, args) or backend.remembers(old._array)
+        if state.grad and kept:
             # a rule needs (or, in a composition, may need) the value that is about to be overwritten
             old._array, old._alias = backend.xp.asarray(self._array, copy=True), None
         return assign(self, call(old, *args, **kwargs))

@@ -1,8 +1,8 @@
 """Tensors with a hidden batch dimension: a backend whose arrays are Dovetail tensors.
 
 Inside ``vmap`` a tensor that is mapped over holds a ``BatchedArray``, which shows the sizes of one sample and keeps the
-whole batch, the *physical* tensor, in front. Its device is one of this module's, of which there is one for each depth of
-``vmap`` in ``vmap``. So everything above the kernels (promotion, views, the tape) works on one sample, and the kernels
+whole batch, the *physical* tensor. Its device is one of this module's, of which there is one for each depth of ``vmap``
+in ``vmap``. So everything above the kernels (promotion, views, the tape) works on one sample, and the kernels
 here run ops on the physical tensors, which may be batched themselves, and which have a tape of their own: gradients
 taken inside ``vmap`` are those of each sample, and gradients taken around it go through the physical tensors.
 """
@@ -366,5 +366,3 @@ def by_sample(op: Op, size: int, arrays: tuple, options: dict[str, Any]) -> Any:
     if op.outputs == ("out",):
         return ops.stack(*found)
     return tuple([ops.stack(*parts) for parts in zip(*found, strict=True)])
-
-

@@ -1,4 +1,4 @@
-"""Reading and writing where each sample of a batch has places of its own: composed of ops that take indices as tensors."""
+"""Reading and writing where each sample of a batch has places of its own, by ops that take indices as tensors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def read(x: Tensor, index: Any) -> Tensor:
         if _is_array(part):
             places.append(axis)
         axis += 0 if isinstance(part, int) else 1
-    arrays = [part if isinstance(part, Tensor) else creation.tensor(np.asarray(part)) for part in parts if _is_array(part)]
+    given = [part for part in parts if _is_array(part)]
+    arrays = [part if isinstance(part, Tensor) else creation.tensor(np.asarray(part)) for part in given]
     sizes = np.broadcast_shapes(*[tuple(array.shape) for array in arrays])
     moved = view.movedim(places, list(range(len(places))))
     rest = tuple(moved.shape[len(places) :])

@@ -8,8 +8,9 @@ from typing import Any
 
 from dovetail.creation import zeros
 from dovetail.errors import DTypeError, VmapError
-from dovetail.func.gradients import linearized, picked, placed, tensors_of, vjp
+from dovetail.func.gradients import linearized, vjp
 from dovetail.func.mapping import vmap
+from dovetail.func.transforms import picked, placed, tensors_of
 from dovetail.func.tree import flatten, unflatten
 from dovetail.tensor import Tensor
 
@@ -58,7 +59,10 @@ def jacrev(
         def flat_pull(*cotangents: Tensor) -> tuple:
             return tuple(flatten(pull(unflatten(list(cotangents), structure)))[0])
 
-        found = _each(flat_pull, rows, count, chunk_size) if count else [zeros(0, *x.shape, dtype=x.dtype) for x in inputs]
+        if count:
+            found = _each(flat_pull, rows, count, chunk_size)
+        else:
+            found = tuple(zeros(0, *x.shape, dtype=x.dtype) for x in inputs)
         blocks = []
         for output, start in zip(outputs, _starts(outputs), strict=True):
             parts = [
@@ -106,10 +110,9 @@ def jacfwd(
 
         count = _count(inputs)
         found = _each(flat_push, _basis(inputs), count, None, randomness)
-        jacobian = unflatten(
-            [_columns(output, whole, inputs, in_structure, argnums) for output, whole in zip(outputs, found, strict=True)],
-            structure,
-        )
+        pairs = zip(outputs, found, strict=True)
+        blocks = [_columns(output, whole, inputs, in_structure, argnums) for output, whole in pairs]
+        jacobian = unflatten(blocks, structure)
         return (jacobian, aux) if has_aux else jacobian
 
     return call
@@ -169,5 +172,3 @@ def _each(
 
         found = [call(*[row[place] for row in rows]) for place in range(count)]
         return tuple(stack(parts) for parts in zip(*found, strict=True))
-
-

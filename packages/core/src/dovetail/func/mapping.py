@@ -93,13 +93,13 @@ def _in_dim(what: str, dim: Any, leaf: Any) -> int | None:
         raise ValueError(f"{what}: got in_dim={dim!r} for an input, but it must be an integer or None")
     if not isinstance(leaf, Tensor):
         raise ValueError(
-            f"{what}: got in_dim={dim} for an input of type {type(leaf).__name__}; only tensors can be mapped over, use "
-            "None as its in_dim"
+            f"{what}: got in_dim={dim} for an input of type {type(leaf).__name__}; only tensors can be mapped over, "
+            "use None as its in_dim"
         )
     if not -leaf.ndim <= dim < leaf.ndim:
         raise ValueError(
-            f"{what}: got in_dim={dim} for an input that is a tensor of dimensionality {leaf.ndim}, so that expected is "
-            f"-{leaf.ndim} <= in_dim < {leaf.ndim}"
+            f"{what}: got in_dim={dim} for an input that is a tensor of dimensionality {leaf.ndim}, so that expected "
+            f"is -{leaf.ndim} <= in_dim < {leaf.ndim}"
         )
     return dim + leaf.ndim if dim < 0 else dim
 
@@ -139,7 +139,7 @@ def _out_dims(name: str, out_dims: Any, results: Any, structure: Structure) -> l
         out_dims = out_dims[0]
     given = flatten(out_dims)[0]
     if any(dim is not None and (not isinstance(dim, int) or isinstance(dim, bool)) for dim in given):
-        raise ValueError(f"{what}: out_dims must be an integer, None, or containers of these, nested as the outputs are")
+        raise ValueError(f"{what}: out_dims must be an integer, None, or these nested as the outputs are")
     found = spread(out_dims, structure)
     if found is None:
         raise ValueError(
@@ -171,8 +171,8 @@ def _output(name: str, out: Any, dim: int | None, level: Level) -> Any:
         tensor = tensor.unsqueeze(0).expand((level.size, *tensor.shape))
     if not -tensor.ndim <= dim < tensor.ndim:
         raise IndexError(
-            f"vmap({name}): out_dims={dim} is out of range for an output that has {tensor.ndim} dimensions with that of "
-            "the samples"
+            f"vmap({name}): out_dims={dim} is out of range for an output that has {tensor.ndim} dimensions with that "
+            "of the samples"
         )
     return tensor if dim == 0 else tensor.movedim(0, dim)
 
@@ -184,9 +184,6 @@ def _joined(name: str, parts: list[Any], out_dims: Any) -> Any:
     flat = [flatten(part)[0] for part in parts]
     structure = flatten(parts[0])[1]
     dims = _out_dims(name, out_dims, parts[0], structure)
-    joined = [
-        pieces[0] if dim is None else cat(pieces, dim) for pieces, dim in zip(zip(*flat, strict=True), dims, strict=True)
-    ]
+    pairs = zip(zip(*flat, strict=True), dims, strict=True)
+    joined = [pieces[0] if dim is None else cat(pieces, dim) for pieces, dim in pairs]
     return unflatten(joined, structure)
-
-

@@ -63,7 +63,7 @@ def _merged(dicts: Any) -> dict[str, Tensor]:
 
 @contextmanager
 def _replaced(module: Any, given: dict[str, Tensor], tie_weights: bool, strict: bool) -> Iterator[None]:
-    """Put other tensors into a module's registries for a block; what it makes of buffers meanwhile goes to ``given``."""
+    """Put other tensors into a module's registries for a block."""
     places = _places(module)
     wanted = {name: value for name, value in given.items() if name in places}
     if tie_weights:
@@ -75,8 +75,8 @@ def _replaced(module: Any, given: dict[str, Tensor], tie_weights: bool, strict: 
     if strict and (set(places) != set(wanted) or set(given) - set(places)):
         missing, unknown = sorted(set(places) - set(wanted)), sorted(set(given) - set(places))
         raise RuntimeError(
-            "functional_call: with strict=True the names must be those of the module's parameters and buffers; missing: "
-            f"{missing}, unknown: {unknown}"
+            "functional_call: with strict=True the names must be those of the module's parameters and buffers; "
+            f"missing: {missing}, unknown: {unknown}"
         )
     before = {name: _held(places[name]) for name in wanted}
     try:

@@ -56,7 +56,7 @@ def drawing(draw: Callable[..., np.ndarray], args: tuple, kwargs: dict[str, Any]
     return drawn
 
 
-def spread_draw(array: Draw, device: Any, requires_grad: bool) -> Tensor:
+def spread_draw(array: Any, device: Any, requires_grad: bool) -> Tensor:
     """Return numbers that were drawn for each sample as a tensor of the levels that they were drawn for."""
     from dovetail.creation import from_array
 

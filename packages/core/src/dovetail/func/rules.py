@@ -84,7 +84,7 @@ def _along_dim(op: Op, size: int, arrays: tuple, options: dict[str, Any]) -> Any
     return op.call(x, **{**options, "dim": dims})
 
 
-REDUCTIONS = frozenset("sum mean prod amax amin all any var std logsumexp".split())
+REDUCTIONS = frozenset(("sum", "mean", "prod", "amax", "amin", "all", "any", "var", "std", "logsumexp"))
 
 
 @rule("argmax", "argmin")

@@ -128,7 +128,9 @@ def _pool(op: Op, size: int, arrays: tuple, options: dict[str, Any]) -> Any:
     if "shape" in options:
         options = {**options, "shape": (size * options["shape"][0], *options["shape"][1:])}
     found = op.call(*[_into_rows(value, size) for value in arrays], **options)
-    return tuple([_out_of_rows(part, size) for part in found]) if isinstance(found, tuple) else _out_of_rows(found, size)
+    if isinstance(found, tuple):
+        return tuple([_out_of_rows(part, size) for part in found])
+    return _out_of_rows(found, size)
 
 
 # Normalisation

@@ -25,7 +25,7 @@ class Structure:
         self.kind = kind
         self.keys = keys
         self.children = children
-        self.count = 1 if kind is None else sum(child.count for child in children)
+        self.count: int = 1 if kind is None else sum(child.count for child in children)
 
     def __eq__(self, other: object) -> bool:
         return (

@@ -15,7 +15,7 @@ from dovetail.views import assign, before, check_writable
 _BASIC = (int, slice, type(None), type(Ellipsis))
 
 
-class _Batched(Exception):
+class BatchedIndexError(Exception):
     """An index holds a tensor inside ``vmap``, of which each sample has its own places."""
 
 
@@ -31,7 +31,7 @@ def _normalised(index: Any) -> tuple[tuple, bool]:
             if part.dtype.category > 1:
                 raise IndexError(f"tensors used as indices must be integers or booleans, got {part.dtype}")
             if part._device.backend.level:
-                raise _Batched
+                raise BatchedIndexError
             part = part.numpy(force=True)
             if part.ndim == 0 and part.dtype != np.bool_:
                 part = int(part)
@@ -65,7 +65,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     """Return the part of the tensor at ``index``: a view where it is made of integers, slices, None and ``...``."""
     try:
         parts, basic = _normalised(index)
-    except _Batched:
+    except BatchedIndexError:
         from dovetail.func.indexing import read
 
         return read(self, index)
@@ -76,7 +76,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     """Write ``value``, which broadcasts, to the part of the tensor at ``index``."""
     try:
         parts, basic = _normalised(index)
-    except _Batched:
+    except BatchedIndexError:
         from dovetail.func.indexing import write
 
         return write(self, index, _as_operand(value, self))
