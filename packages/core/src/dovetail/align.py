@@ -27,9 +27,6 @@ def align(op: Op, inputs: tuple) -> tuple[tuple, tuple, Device]:
         DeviceError: tensors on several devices. DTypeError: dtypes that the op does not mix.
         TypeError: an input is no tensor.
     """
-    found = ready(op, inputs)
-    if found is not None:
-        return inputs, tuple(found[0]), found[1]
     if not inputs:
         raise ShapeError(f"{op.name}: expected a non-empty list of tensors")
     device = _common_device(op, inputs)
@@ -38,29 +35,6 @@ def align(op: Op, inputs: tuple) -> tuple[tuple, tuple, Device]:
         inputs = _promoted(op, inputs, device)
     arrays = tuple(value._array if isinstance(value, Tensor) else value for value in inputs)
     return inputs, arrays, device
-
-
-def ready(op: Op, inputs: tuple) -> tuple[list, Device] | None:
-    """Return the arrays and the device when there is nothing to bring together, which is nearly always."""
-    device: Any = None
-    dtype = None
-    promote = op.promote
-    arrays = []
-    for value in inputs:
-        if isinstance(value, Tensor):
-            array = value._array
-            if device is None:
-                device, dtype = value._device, array.dtype
-            elif value._device is not device or (promote is not None and array.dtype is not dtype):
-                return None
-            arrays.append(array)
-        elif value is None and op.optional:
-            arrays.append(None)
-        else:
-            return None
-    if device is None or (op.least and device.categories[dtype] < op.least):
-        return None
-    return arrays, device
 
 
 def _common_device(op: Op, inputs: tuple) -> Device:

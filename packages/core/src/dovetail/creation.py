@@ -26,6 +26,8 @@ def from_array(array: np.ndarray, device: Any = None, requires_grad: bool = Fals
     placed = resolve(device)
     if placed is not CPU:
         array = placed.backend.from_numpy(array, placed.index or 0)
+    elif not array.shape:
+        array = array[()]  # a scalar: what the backend keeps 0-d results as
     out = Tensor(array, placed)
     return out.requires_grad_() if requires_grad else out
 

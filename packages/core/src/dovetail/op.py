@@ -82,6 +82,7 @@ class Op:
         self.undifferentiable: set[str] = set()
         self.sampler: Callable[..., Iterable[Sample]] | None = None
         self.check: Callable[..., None] | None = None
+        self.explanation: Callable[..., None] | None = None
         self.kernels: dict[Device, Callable[..., Any]] = {}  # prepared ones, found when a device is first used
         #: What each rule keeps and how it is called; see ``_compile``.
         self.kept: tuple[str, ...] = ()
@@ -90,7 +91,9 @@ class Op:
         self.differentiable = False
         self.joint = self.variadic
         self.keeps_outputs = self.keeps_tensors = False
-        self.keepers: dict[tuple, Any] = {}  # what finds the values to save, by which inputs need a gradient
+        self.keepers: dict[int, Any] = {}  # what finds the values to save, by which inputs need a gradient
+        #: By device, what gives the gradients from bare arrays, or None; see ``autograd.bare``.
+        self.plain: dict[Device, Callable[[tuple, Any, Any], Any] | None] = {}
         self.call: Any = None
 
     def _read_signature(self) -> None:
@@ -171,6 +174,14 @@ class Op:
         self.check = check
         return check
 
+    def explained_by(self, explanation: Callable[..., None]) -> Callable[..., None]:
+        """State a function that sees the tensors and options after the kernel failed, and raises an error that says why.
+
+        For ops whose kernels fail for whatever does not fit, so that a call that succeeds checks nothing.
+        """
+        self.explanation = explanation
+        return explanation
+
     def _expect_input(self, name: str, what: str) -> None:
         if name not in self.inputs:
             raise TypeError(f"op {self.name!r}: {what} for {name!r}, but its inputs are {list(self.inputs)}")
@@ -194,6 +205,7 @@ class Op:
         self.evaluators = tuple(
             _evaluator(rules[name], [self.kept.index(word) for word in wanted[name]]) for name in self.inputs
         )
+        self.plain.clear()
         self.differentiable = any(self.evaluators)
         self.joint = self.variadic or self.joint_rule is not None
         self.keeps_outputs = any(name in self.outputs for name in self.kept)
@@ -265,7 +277,8 @@ def op(
         call.definition = definition
         call.vjp, call.vjp_all, call.vjp_of = definition.vjp, definition.vjp_all, definition.vjp_of
         call.no_vjp = definition.no_vjp
-        call.sample, call.checked_by = definition.sample, definition.checked_by
+        call.sample = definition.sample
+        call.checked_by, call.explained_by = definition.checked_by, definition.explained_by
         definition.call = call
         OPS[definition.name] = definition
         return call

@@ -8,7 +8,7 @@ one can give all of them their new history.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dovetail.errors import DTypeError, GradError, ShapeError
@@ -19,12 +19,10 @@ from dovetail.op import Op
 class Shared:
     """What all tensors on the same memory share: how often it was written to, and which views there are."""
 
-    __slots__ = ("limit", "version", "views")
-
-    def __init__(self) -> None:
-        self.version = 0
-        self.views: list[weakref.ref] = []
-        self.limit = 32
+    # in the class, so that making one sets nothing
+    version = 0
+    views: Sequence[weakref.ref] = ()
+    limit = 32
 
     @property
     def shared(self) -> Shared:
@@ -32,10 +30,11 @@ class Shared:
 
     def add(self, view: Any) -> None:
         """Remember a view, and forget the ones that are gone once in a while."""
-        if len(self.views) >= self.limit:
-            self.views = [reference for reference in self.views if reference() is not None]
-            self.limit = 2 * len(self.views) + 32
-        self.views.append(weakref.ref(view))
+        views = self.views
+        if views.__class__ is not list or len(views) >= self.limit:
+            views = self.views = [reference for reference in views if reference() is not None]
+            self.limit = 2 * len(views) + 32
+        views.append(weakref.ref(view))
 
 
 Steps = tuple[tuple[Any, dict[str, Any]], ...]
@@ -183,6 +182,17 @@ def assign(tensor: Any, value: Any) -> Any:
     if state.grad:
         _rebase(tensor, value, shared)
     return tensor
+
+
+def add_into(tensor: Any, value: Any) -> None:
+    """Add ``value`` to ``tensor``, which has no history, in its own memory where that is possible."""
+    if value._device is tensor._device and value._array.dtype == tensor._array.dtype:
+        if value._array.shape == tensor._array.shape:
+            tensor._array = tensor._device.backend.add_into(tensor._array, value._array)
+            if tensor._alias is not None:
+                tensor._alias.shared.version += 1
+            return
+    tensor.add_(value)
 
 
 def _rebase(tensor: Any, value: Any, shared: Shared) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from dovetail.autograd.bare import accumulate
 from dovetail.autograd.engine import leading_to, walk
 from dovetail.autograd.grad_mode import (
     enable_grad,
@@ -50,16 +51,6 @@ def _roots(tensors: Sequence[Any], grads: Sequence[Any], what: str) -> list[tupl
     return roots
 
 
-def _accumulate(leaf: Any, grad: Any, fresh: bool) -> None:
-    """Add a gradient to a leaf's ``grad``; the first one is kept as it is where nobody else can hold its memory."""
-    if leaf.grad is None:
-        leaf.grad = grad if fresh and grad._device.backend.is_owner(grad._array) else grad.clone()
-    elif state.grad:
-        leaf.grad = leaf.grad + grad
-    else:
-        leaf.grad.add_(grad)
-
-
 def backward(
     tensors: Any,
     grad_tensors: Any = None,
@@ -92,13 +83,13 @@ def backward(
     retain = create_graph if retain_graph is None else retain_graph
     with set_grad_enabled(create_graph):
         if inputs is None:
-            walk(_roots(tensors, grads, "backward"), retain, create_graph, _accumulate, {})
+            walk(_roots(tensors, grads, "backward"), retain, create_graph, accumulate, {})
             return
         inputs = _as_tuple(inputs)
         found = _gradients_of(inputs, _roots(tensors, grads, "backward"), retain, create_graph)
         for tensor, grad in zip(inputs, found, strict=True):
             if grad is not None:
-                _accumulate(tensor, grad, False)
+                accumulate(tensor, grad, False)
 
 
 def grad(

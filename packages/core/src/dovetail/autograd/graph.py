@@ -30,19 +30,18 @@ class Node:
         edges: for each input None (no gradient needed), the Node or Output that made it, or the leaf tensor itself.
         saved: the values that the rules asked for, in the order of ``op.kept``; ``FREED`` after they were used.
         versions: how often each saved tensor's memory had been written to; None when none had been.
-        shapes: the inputs' shapes where broadcasting may have to be undone, otherwise None.
+        shape: the result's shape, which the gradients that come back are brought to; several results have one each.
         sequence: falls with time, so that a node's consumers all have smaller ones.
     """
 
-    __slots__ = ("__weakref__", "edges", "op", "saved", "sequence", "shapes", "versions")
+    __slots__ = ("__weakref__", "edges", "op", "saved", "sequence", "shape", "versions")
 
-    def __init__(self, op: Any, edges: tuple) -> None:
-        self.op = op
-        self.edges = edges
-        self.saved: Any = None
-        self.versions: Any = None
-        self.shapes: Any = None
-        self.sequence = next_sequence()
+    op: Any
+    edges: tuple
+    saved: Any
+    versions: Any
+    shape: Any
+    sequence: int
 
     def name(self) -> str:
         """Return the name that PyTorch shows, such as ``AddBackward0``."""
@@ -60,6 +59,14 @@ class Node:
         return f"<{self.name()}>"
 
 
+def new_node(op: Any, edges: tuple, shape: Any) -> Node:
+    """Return a node that has saved nothing yet. (Calling a class with an ``__init__`` would take twice as long.)"""
+    node = Node()
+    node.op, node.edges, node.shape, node.sequence = op, edges, shape, next_sequence()
+    node.saved = node.versions = None
+    return node
+
+
 class Output:
     """One result of a node that has several."""
 
@@ -69,69 +76,67 @@ class Output:
         self.node = node
         self.index = index
 
+    @property
+    def shape(self) -> tuple:
+        """The result's shape."""
+        return self.node.shape[self.index]
 
-def keep(node: Node, needed: tuple, inputs: tuple, options: dict[str, Any], outputs: tuple) -> None:
-    """Save in ``node`` what the rules of the inputs that need a gradient ask for, and nothing else."""
+
+def keep(node: Node, needed: int, inputs: tuple, options: dict[str, Any], outputs: tuple) -> None:
+    """Save in ``node`` what the rules of the inputs that need a gradient ask for, and nothing else.
+
+    Args:
+        needed: which inputs do, the first one as bit 0.
+    """
     op = node.op
     keeper = op.keepers.get(needed)
     if keeper is None:
-        keeper = op.keepers[needed] = _keeper(_plan(op, needed))
+        keeper = op.keepers[needed] = _keeper(op, needed)
     saved = node.saved = keeper(inputs, options, outputs)
     for value in saved:
-        if getattr(value, "_alias", None) is not None:
-            node.versions = [getattr(getattr(value, "_alias", None), "version", 0) for value in saved]
-            return
+        if value.__class__ is not float and value is not None:
+            alias = getattr(value, "_alias", None)
+            if alias is not None and alias.version:
+                node.versions = [getattr(getattr(value, "_alias", None), "version", 0) for value in saved]
+                return
 
 
-def _keeper(plan: tuple[tuple[int, Any], ...]) -> Any:
-    """Return a function of an op's inputs, options and results that gives the values to save."""
-    if len(plan) == 1 and plan[0][0] == INPUT:
-        only = plan[0][1]
-        return lambda inputs, options, outputs: (inputs[only],)
-    if len(plan) == 1 and plan[0][0] == OUTPUT:
-        result = plan[0][1]
-        return lambda inputs, options, outputs: (_twin(outputs[result]),)
-    if len(plan) == 2 and plan[0][0] == plan[1][0] == INPUT:
-        first, second = plan[0][1], plan[1][1]
-        return lambda inputs, options, outputs: (inputs[first], inputs[second])
-    return lambda inputs, options, outputs: [_FETCH[kind](index, inputs, options, outputs) for kind, index in plan]
-
-
-NOTHING, INPUT, OUTPUT, SHAPE, OPTION, INPUTS, SHAPES = range(7)
-_FETCH = (
-    lambda index, inputs, options, outputs: None,
-    lambda index, inputs, options, outputs: inputs[index],
-    lambda index, inputs, options, outputs: _twin(outputs[index]),
-    lambda index, inputs, options, outputs: getattr(getattr(inputs[index], "_array", None), "shape", None),
-    lambda index, inputs, options, outputs: options[index],
-    lambda index, inputs, options, outputs: inputs,
-    lambda index, inputs, options, outputs: tuple([x._array.shape for x in inputs]),
-)
-
-
-def _plan(op: Any, needed: tuple) -> tuple[tuple[int, Any], ...]:
-    """Return where each kept value comes from, when these inputs need a gradient."""
+def _keeper(op: Any, needed: int) -> Any:
+    """Return a function of an op's inputs, options and results that gives the values to save, as one expression."""
     wanted = frozenset[str]()
-    for position, need in enumerate(needed):
-        if need:
+    for position in range(needed.bit_length()):
+        if needed >> position & 1:
             wanted |= op.keeps_by_input[0 if op.variadic else position]
-    return tuple(_source(op, name) if name in wanted else (NOTHING, 0) for name in op.kept)
+    values = ", ".join(_source(op, name) if name in wanted else "None" for name in op.kept)
+    return eval(f"lambda inputs, options, outputs: ({values},)", {"twin": _twin, "shape_of": _shape_of})
 
 
-def _source(op: Any, name: str) -> tuple[int, Any]:
+def _source(op: Any, name: str) -> str:
+    """Return the expression for a value that a rule asks for by this name."""
     if name in op.inputs:
-        return (INPUTS, 0) if op.variadic else (INPUT, op.inputs.index(name))
+        return "inputs" if op.variadic else f"inputs[{op.inputs.index(name)}]"
     if name in op.outputs:
-        return OUTPUT, op.outputs.index(name)
+        return f"twin(outputs[{op.outputs.index(name)}])"
     if name in op.options:
-        return OPTION, name
-    return (SHAPES, 0) if op.variadic else (SHAPE, op.inputs.index(name.removesuffix("_shape")))
+        return f"options[{name!r}]"
+    if op.variadic:
+        return "tuple([shape_of(value) for value in inputs])"
+    if op.promote in (None, "match") and name.removesuffix("_shape") not in op.optional:  # never a number
+        return f"inputs[{op.inputs.index(name.removesuffix('_shape'))}]._array.shape"
+    return f"shape_of(inputs[{op.inputs.index(name.removesuffix('_shape'))}])"
+
+
+def _shape_of(value: Any) -> Any:
+    return getattr(getattr(value, "_array", None), "shape", None)
 
 
 def _twin(result: Any) -> Any:
     """Return a tensor on the result's memory; the result itself refers to its node, which would be a cycle."""
-    twin = type(result)._plain(result._array, result._device)
-    twin._alias = shared_of(result)
+    from dovetail.tensor import new_tensor
+
+    twin = new_tensor()
+    twin._array, twin._device, twin._alias = result._array, result._device, shared_of(result)
+    twin._node = twin.grad = None
     return twin
 
 

@@ -28,6 +28,8 @@ class Backend:
             ``NotImplemented`` passes the call on to the reference kernel.
         capabilities: what the arrays can do, of ``float64 float16 bfloat16 complex writes views``: ``writes`` means
             that ``array[index] = value`` changes the array, ``views`` that a slice shares its array's memory.
+        plain_operators: whether ``+ - * /`` on arrays of one real dtype, and with Python numbers, give the ops' numbers,
+            so that gradients may be computed by them without tensors around the arrays. No plug-in's kernel sees these.
 
     Example::
 
@@ -46,6 +48,9 @@ class Backend:
     level: int = 0
     kernels: Mapping[str, Callable[..., Any]] = {}
     capabilities: frozenset[str] = frozenset({"float64", "complex", "writes", "views"})
+    plain_operators: bool = False
+    #: By op, what gives the gradients of all its inputs from bare arrays, and which ops' kernels that stands for.
+    gradients: Mapping[str, tuple[Callable[[tuple, Any, Any], Any], tuple[str, ...]]] = {}
 
     @property
     def xp(self) -> Any:
@@ -113,9 +118,24 @@ class Backend:
         target[...] = value
         return target
 
+    def shareable(self, array: Any) -> Any:
+        """Return an array on memory that views can share, where a kernel may have given a mere number for one element.
+
+        The tensor holds what this gives from then on.
+        """
+        return array
+
+    def add_into(self, target: Any, value: Any) -> Any:
+        """Add ``value``, of the same shape and dtype, to ``target`` and return the array that now holds the sum."""
+        return self.write(target, target + value)
+
     def shares_memory(self, first: Any, second: Any) -> bool:
         """Return whether two arrays share memory; asked of results that may be views, such as a reshape's."""
         return False
+
+    def copy(self, array: Any) -> Any:
+        """Return an array with the same elements in memory of its own."""
+        return self.xp.asarray(array, copy=True)
 
     def is_owner(self, array: Any) -> bool:
         """Return whether an array surely has its memory for itself, so that a gradient need not be copied."""
@@ -191,13 +211,9 @@ class Backend:
 
     # Kernels
 
-    def as_array(self, result: Any) -> Any:
-        """Return what a kernel gave as an array, when it is of another class than its first input."""
-        return result
-
-    def run_quietly(self, kernel: Callable[..., Any], *arrays: Any) -> Any:
+    def run_quietly(self, kernel: Callable[..., Any], *arrays: Any, **options: Any) -> Any:
         """Run a kernel that raised a warning about its numbers again, without warnings."""
-        return kernel(*arrays)
+        return kernel(*arrays, **options)
 
     def prepare(self, kernel: Callable[..., Any], arity: int | None) -> Callable[..., Any]:
         """Return what the dispatcher calls for ``kernel``: a function of the arrays (and options) alone.

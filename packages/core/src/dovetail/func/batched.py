@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from dovetail.autograd.graph import LEAF, Node, next_sequence
+from dovetail.autograd.graph import LEAF, Node, new_node, next_sequence
 from dovetail.backends import registry
 from dovetail.backends.base import Backend
 from dovetail.device import Device
@@ -165,7 +165,7 @@ class BatchedBackend(Backend):
             source = node.saved[0][0]  # the tensor before its transform, which is this level's business alone
         out = Tensor(BatchedArray(source, False), device)
         if since and state.grad:
-            out._node = Node(JOIN, (x if node is LEAF else node,))
+            out._node = new_node(JOIN, (x if node is LEAF else node,), x._array.shape)
         return out
 
     def moved(self, x: Tensor, device: Device) -> Tensor:
@@ -176,7 +176,7 @@ class BatchedBackend(Backend):
             return x
         out = Tensor(BatchedArray(found, x._array.batched), x._device)
         if x._node is not None and state.grad:
-            out._node = Node(JOIN, (x if x._node is LEAF else x._node,))
+            out._node = new_node(JOIN, (x if x._node is LEAF else x._node,), x._array.shape)
         return out
 
     def detached(self, array: BatchedArray) -> BatchedArray:

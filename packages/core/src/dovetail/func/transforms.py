@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from dovetail import autograd
-from dovetail.autograd.graph import LEAF, Node, Output
+from dovetail.autograd.graph import LEAF, Node, Output, new_node
 from dovetail.errors import DTypeError, GradError
 from dovetail.func.batched import FRESH, BatchedArray
 from dovetail.func.tree import Structure, flatten, tree_map
-from dovetail.modes import state
+from dovetail.modes import set_recording, state
 from dovetail.tensor import Tensor
 from dovetail.views import shared_of
 
@@ -40,11 +40,11 @@ class Transform:
         self.mine: list[int] = []
 
     def __enter__(self) -> Transform:
-        state.grad = True
+        set_recording(True)
         return self
 
     def __exit__(self, *error: Any) -> None:
-        state.grad = self.outer
+        set_recording(self.outer)
         transforms.fresh.difference_update(self.mine)
 
     def fresh(self, x: Any) -> Any:
@@ -60,9 +60,9 @@ class Transform:
                 f"{self.what}: only tensors of floating point dtype can require gradients, got {x.dtype}; convert with "
                 ".float(), or leave it out of argnums"
             )
-        out = Tensor(x._array, x._device)
+        out = Tensor(x._memory(), x._device)
         edge = None if x._node is None or not self.outer else x if x._node is LEAF else x._node
-        node = Node(FRESH, (edge,))
+        node = new_node(FRESH, (edge,), x._array.shape)
         node.saved = ((x,),)
         out._node = node
         self.mine.append(node.sequence)

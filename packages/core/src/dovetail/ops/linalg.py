@@ -12,20 +12,20 @@ def matmul(xp, x, y):
     return xp.matmul(x, y)
 
 
-def _matmul_x(g, x_shape, y):
+def _matmul_x(g, y):
     if y.ndim == 1:
-        return g * y if len(x_shape) == 1 else g.unsqueeze(-1) * y
-    if len(x_shape) == 1:
+        return g * y if not g.ndim else g.unsqueeze(-1) * y
+    if g.ndim < y.ndim:  # x is a vector
         g = g.unsqueeze(-2)
         out = matmul(g, y.transpose(-1, -2)).squeeze(-2)
         return out if out.ndim == 1 else out.reshape(-1, out.shape[-1]).sum(0)
     return matmul(g, y.transpose(-1, -2))
 
 
-def _matmul_y(g, x, y_shape):
+def _matmul_y(g, x):
     if x.ndim == 1:
-        return g * x if len(y_shape) == 1 else x.unsqueeze(-1) * g.unsqueeze(-2)
-    if len(y_shape) == 1:
+        return g * x if not g.ndim else x.unsqueeze(-1) * g.unsqueeze(-2)
+    if g.ndim < x.ndim:  # y is a vector
         return (x * g.unsqueeze(-1)).reshape(-1, x.shape[-1]).sum(0)
     return matmul(x.transpose(-1, -2), g)
 
@@ -45,7 +45,7 @@ matmul.sample(
 )
 
 
-@matmul.checked_by
+@matmul.explained_by
 def _matmul_sizes(x, y):
     a, b = x._array.shape, y._array.shape
     if not a or not b:
@@ -97,7 +97,7 @@ linear.sample(
 )
 
 
-@linear.checked_by
+@linear.explained_by
 def _linear_sizes(x, weight, bias):
     given, wanted = x._array.shape, weight._array.shape
     if not given or given[-1] != wanted[-1]:
