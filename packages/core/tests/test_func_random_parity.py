@@ -96,7 +96,7 @@ def looped(call, tensors, dims):
     return dovetail.stack([call(*values) for values in one])
 
 
-settings = hypothesis.settings(deadline=None, derandomize=True, max_examples=250)
+settings = hypothesis.settings(deadline=None, derandomize=True, max_examples=100)
 
 
 @settings
@@ -129,7 +129,7 @@ def test_gradients_of_a_random_program(steps, dims, seed):
         close(around, torch.func.grad(lambda x, w: torch.func.vmap(their_loss, dims)(x, w).sum(), argnum)(*theirs))
 
 
-@hypothesis.settings(deadline=None, derandomize=True, max_examples=60)
+@hypothesis.settings(deadline=None, derandomize=True, max_examples=40)
 @hypothesis.given(_steps, _dims, _numbers, st.sampled_from(["hessian", "jacrev", "jacfwd", "grad of vmap of grad"]))
 def test_second_derivatives_of_a_random_program(steps, dims, seed, kind):
     given = arrays(seed, dims)

@@ -13,8 +13,8 @@ from typing import Any
 from numpy import asarray, ndarray
 
 from dovetail.autograd.graph import FREED, Node, Output
-from dovetail.backends.base import Backend
 from dovetail.device import Device
+from dovetail.backends.base import Backend
 from dovetail.kernels import plugin_kernels
 from dovetail.modes import state
 from dovetail.op import Op, parameters_of

@@ -32,14 +32,9 @@ def functional_call(
         RuntimeError: with ``strict``, names are missing or unknown.
         ValueError: two dictionaries have the same name.
 
-    Example::
+    Example, with the package dovetail-nn (docs/func.md has a whole program)::
 
-        >>> import dovetail
-        >>> from dovetail import nn
-        >>> from dovetail.func import functional_call
-        >>> layer = nn.Linear(1, 1, bias=False)
-        >>> functional_call(layer, {"weight": dovetail.full((1, 1), 2.0)}, dovetail.ones(1, 1))
-        tensor([[2.]])
+        functional_call(nn.Linear(1, 1, bias=False), {"weight": weight}, x)
     """
     given = _merged(parameter_and_buffer_dicts)
     arguments = () if args is None else args if isinstance(args, tuple) else (args,)
@@ -114,13 +109,9 @@ def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Tensor], dict[s
     Raises:
         ValueError: no modules, or of several kinds or modes.
 
-    Example::
+    Example, with the package dovetail-nn (docs/func.md has a whole program)::
 
-        >>> from dovetail import nn
-        >>> from dovetail.func import stack_module_state
-        >>> parameters, buffers = stack_module_state([nn.Linear(2, 3) for _ in range(4)])
-        >>> parameters["weight"].shape
-        dovetail.Size([4, 3, 2])
+        parameters, buffers = stack_module_state([nn.Linear(2, 3) for _ in range(4)])
     """
     from dovetail.methods.shape import stack
 
