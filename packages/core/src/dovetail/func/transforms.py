@@ -13,7 +13,7 @@ from typing import Any
 
 from dovetail import autograd
 from dovetail.autograd.graph import LEAF, Node, Output, new_node
-from dovetail.errors import DTypeError, GradError
+from dovetail.errors import GradError
 from dovetail.func.batched import FRESH, BatchedArray
 from dovetail.func.tree import Structure, flatten, tree_map
 from dovetail.modes import set_recording, state
@@ -55,12 +55,8 @@ class Transform:
         """
         if not isinstance(x, Tensor):
             raise ValueError(f"{self.what}: expected tensors to differentiate for, got {type(x).__name__} {x!r}")
-        if not x.dtype.is_floating_point:
-            raise DTypeError(
-                f"{self.what}: only tensors of floating point dtype can require gradients, got {x.dtype}; convert with "
-                ".float(), or leave it out of argnums"
-            )
         out = Tensor(x._memory(), x._device)
+        out.requires_grad_()  # which says what dtypes may
         edge = None if x._node is None or not self.outer else x if x._node is LEAF else x._node
         node = new_node(FRESH, (edge,), x._array.shape)
         node.saved = ((x,),)
