@@ -88,6 +88,12 @@ def scatter(x: Tensor, axis: int, index: Tensor, src: Tensor) -> Tensor:
     return _put(x, axis, index, value)
 
 
+def index_add(x: Tensor, axis: int, index: Tensor, source: Tensor) -> Tensor:
+    """Return ``x`` with the slices of ``source`` added along ``axis`` where ``index``, of each sample's own, says."""
+    wide = index.reshape([-1 if place == axis else 1 for place in range(x.ndim)]).expand(source.shape)
+    return ops.scatter_add(x, wide, source, dim=axis)
+
+
 def _put(x: Tensor, axis: int, index: Tensor, value: Tensor) -> Tensor:
     """Return ``x`` with ``value`` at ``index``; the mean of it where one place is named several times."""
     empty = x.new_zeros(tuple(x.shape))

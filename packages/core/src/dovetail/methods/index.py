@@ -161,9 +161,9 @@ def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any 
     """Return the tensor with each slice of ``source`` along ``dim``, times ``alpha``, added where ``index`` says."""
     _expect_vector("index_add", index)
     if index._device.backend.level:
-        axis = check_dim(x, dim)
-        wide = index.reshape([-1 if place == axis else 1 for place in range(x.ndim)]).expand(source.shape)
-        return ops.scatter_add(x, wide, source if alpha == 1 else source * alpha, dim=axis)
+        from dovetail.func.indexing import index_add as index_add_batched
+
+        return index_add_batched(x, check_dim(x, dim), index, source if alpha == 1 else source * alpha)
     picks = (*(slice(None),) * check_dim(x, dim), index.numpy(force=True))
     return x + ops.untake(source if alpha == 1 else source * alpha, index=picks, shape=tuple(x.shape))
 
