@@ -78,6 +78,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from dovetail.func import vmap
     from dovetail.printing import set_printoptions
     from dovetail.sampling import bernoulli, binomial, multinomial, normal, poisson
     from dovetail.serialization import load, save

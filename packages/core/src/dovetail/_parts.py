@@ -19,6 +19,7 @@ LATE = {
     "poisson": "dovetail.sampling",
     "save": "dovetail.serialization",
     "set_printoptions": "dovetail.printing",
+    "vmap": "dovetail.func",
 }
 
 

@@ -44,6 +44,9 @@ def _common_device(op: Op, inputs: tuple) -> Device:
         if isinstance(value, Tensor) and (value._array.shape != () or value._device is not CPU):
             found.setdefault(value._device, _input_name(op, position))
     if len(found) > 1:
+        highest = max(found, key=lambda device: device.backend.level)
+        if highest.backend.level:
+            return highest
         places = ", ".join(f"{name!r} is on {device}" for device, name in found.items())
         raise DeviceError(f"{op.name}: inputs are on several devices: {places}; bring them together with .to(device)")
     return next(iter(found), CPU)

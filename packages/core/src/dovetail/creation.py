@@ -12,11 +12,16 @@ import numpy as np
 from dovetail import dtypes
 from dovetail.device import CPU, Device, resolve
 from dovetail.dtypes import DType, as_dtype, get_default_dtype
+from dovetail.modes import state
 from dovetail.tensor import Tensor
 
 
 def from_array(array: np.ndarray, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of a NumPy array that nobody else holds, placed on ``device``."""
+    if array.__class__ is not np.ndarray and state.draw is not None:
+        from dovetail.func.randomness import spread_draw
+
+        return spread_draw(array, device, requires_grad)
     placed = resolve(device)
     if placed is not CPU:
         array = placed.backend.from_numpy(array, placed.index or 0)
@@ -212,7 +217,7 @@ def eye(
 
 
 def _like(x: Tensor, dtype: DType | None, device: Any) -> dict[str, Any]:
-    return {"dtype": dtype or x.dtype, "device": x.device if device is None else device}
+    return {"dtype": dtype or x.dtype, "device": x._device if device is None else device}
 
 
 def zeros_like(x: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.errors import DistributionError, DTypeError
-from dovetail.generator import chosen
+from dovetail.generator import chosen, seen
 
 _BLOCK = 16  # PyTorch's vectorised normal numbers come in blocks of 16: 8 radii, then 8 angles
 _CHUNK = 2**15  # many numbers are made in pieces that stay in a core's cache
@@ -83,6 +83,7 @@ def _check_uniform(dtype: np.dtype, low: float, high: float) -> None:
         )
 
 
+@seen
 def uniform(
     shape: Sequence[int], dtype: Any = np.float32, low: float = 0.0, high: float = 1.0, generator: Any = None
 ) -> np.ndarray:
@@ -116,6 +117,7 @@ def uniform(
     return drawn.reshape(shape)
 
 
+@seen
 def normal(
     shape: Sequence[int], dtype: Any = np.float32, mean: float = 0.0, std: float = 1.0, generator: Any = None,
     *, contiguous: bool = True,
@@ -193,6 +195,7 @@ def _complex_pairs(draw: Any, shape: Sequence[int], dtype: np.dtype, first: floa
     return draw((*shape, 2), _complex_part(dtype), first, second, generator).view(dtype).reshape(shape)
 
 
+@seen
 def exponential(shape: Sequence[int], dtype: Any = np.float32, rate: float = 1.0, generator: Any = None) -> np.ndarray:
     """Return exponentially distributed numbers, an array of this shape and floating-point NumPy dtype.
 
@@ -212,6 +215,7 @@ def exponential(shape: Sequence[int], dtype: Any = np.float32, rate: float = 1.0
     return cast(drawn, dtype).reshape(shape)
 
 
+@seen
 def cauchy(
     shape: Sequence[int], dtype: Any = np.float32, median: float = 0.0, sigma: float = 1.0, generator: Any = None
 ) -> np.ndarray:
@@ -234,6 +238,7 @@ def cauchy(
     return cast(drawn, dtype).reshape(shape)
 
 
+@seen
 def log_normal(
     shape: Sequence[int], dtype: Any = np.float32, mean: float = 1.0, std: float = 2.0, generator: Any = None
 ) -> np.ndarray:

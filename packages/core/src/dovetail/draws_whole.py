@@ -11,7 +11,7 @@ import numpy as np
 
 from dovetail.draws import cast
 from dovetail.errors import DistributionError, DTypeError
-from dovetail.generator import chosen
+from dovetail.generator import chosen, seen
 
 _SMALLEST_64_BIT_RANGE = 2**28  # below it one number of 32 bits is even enough
 _LARGEST_32_BIT_PERMUTATION = (2**32 - 1) // 20
@@ -19,6 +19,7 @@ _SMALLEST_VECTOR_PERMUTATION = 600  # below it, swapping one by one is faster
 _DIGITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 
 
+@seen
 def bernoulli(
     p: float | np.ndarray, shape: Sequence[int] | None = None, dtype: Any = np.bool_, generator: Any = None
 ) -> np.ndarray:
@@ -97,6 +98,7 @@ def _representable(dtype: np.dtype, low: int, high: int) -> tuple[int, int]:
     return low, high
 
 
+@seen
 def random_integers(
     low: int, high: int, shape: Sequence[int], dtype: Any = np.int64, generator: Any = None
 ) -> np.ndarray:
@@ -131,6 +133,7 @@ def _integers(low: int, width: int, shape: Sequence[int], dtype: np.dtype, gener
     return cast(words.view(np.int64), dtype).reshape(shape)
 
 
+@seen
 def random_full_range(shape: Sequence[int], dtype: Any, generator: Any = None) -> np.ndarray:
     """Return what PyTorch's ``Tensor.random_()`` gives: whole numbers from 0 to the largest that the dtype holds.
 
@@ -153,6 +156,7 @@ def _largest_whole(dtype: np.dtype) -> int:
     return 2 ** _DIGITS[dtype.name] if dtype.name in _DIGITS else int(_limits(dtype)[1])
 
 
+@seen
 def random_upwards(low: int, shape: Sequence[int], dtype: Any, generator: Any = None) -> np.ndarray:
     """Return what PyTorch's ``Tensor.random_(low, None)`` gives: whole numbers from ``low`` to the dtype's largest.
 
@@ -177,6 +181,7 @@ def random_int64(generator: Any = None) -> int:
     return int(chosen(generator).double_words(1)[0]) % 2**63
 
 
+@seen
 def geometric(shape: Sequence[int], dtype: Any, p: float, generator: Any = None) -> np.ndarray:
     """Return how many trials of probability ``p`` it takes to succeed, an array of this shape and NumPy dtype.
 
@@ -198,6 +203,7 @@ def geometric(shape: Sequence[int], dtype: Any, p: float, generator: Any = None)
         return cast(drawn, dtype).reshape(shape)
 
 
+@seen
 def permutation(n: int, generator: Any = None) -> np.ndarray:
     """Return the numbers 0 to n-1 in random order, as int64.
 

@@ -8,6 +8,7 @@ Each also is the built-in that PyTorch raises in the same place, so ``except Run
     ├── DeviceError           (RuntimeError)  an unknown, missing or mixed device
     ├── GradError             (RuntimeError)  misuse of autograd
     ├── DistributionError     (RuntimeError, ValueError)  random numbers that no distribution or generator gives
+    ├── VmapError             (RuntimeError)  what cannot be done to all samples of a batch at once
     ├── PluginError           (RuntimeError)  a plug-in that does not load or does not keep its contract
     ├── LoadError             (RuntimeError)  a file that is damaged or not ours
     ├── SaveError             (TypeError)     an object that cannot be saved
@@ -37,6 +38,10 @@ class GradError(DovetailError, RuntimeError):
 
 class DistributionError(DovetailError, RuntimeError, ValueError):
     """A distribution has no such parameter, or a generator no such state."""
+
+
+class VmapError(DovetailError, RuntimeError):
+    """A vmapped function asks for what cannot be done to all samples at once."""
 
 
 class PluginError(DovetailError, RuntimeError):

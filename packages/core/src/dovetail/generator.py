@@ -6,13 +6,16 @@ import math
 import operator
 import os
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dovetail.device import Device
 from dovetail.errors import DistributionError
+from dovetail.modes import state
 
 if TYPE_CHECKING:
     from dovetail.tensor import Tensor
@@ -269,3 +272,13 @@ def chosen(generator: Any = None) -> Any:
             "dovetail.Generator().manual_seed(seed) makes one"
         )
     return generator
+
+
+def seen(draw: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """Let ``vmap`` say what a function that draws arrays gives inside it."""
+
+    @wraps(draw)
+    def call(*args: Any, **kwargs: Any) -> np.ndarray:
+        return draw(*args, **kwargs) if state.draw is None else state.draw(draw, args, kwargs)
+
+    return call

@@ -11,6 +11,7 @@ class State(threading.local):
 
     grad = True
     modes: tuple[Mode, ...] = ()
+    draw: Any = None  # what runs the functions that draw random numbers, inside vmap
 
 
 state = State()

@@ -203,6 +203,9 @@ def tensor_repr(tensor: Tensor) -> str:
         >>> dovetail.printing.tensor_repr(dovetail.ones(2, requires_grad=True))
         'tensor([1., 1.], requires_grad=True)'
     """
+    special = tensor._device.backend.text_of(tensor._array)
+    if special is not None:
+        return special
     prefix = "tensor("
     array = tensor.device.backend.to_numpy(tensor._array)
     if tensor.dtype is dtypes.bfloat16:

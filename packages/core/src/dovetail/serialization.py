@@ -175,7 +175,7 @@ class _Encoder:
         return self.encode(key, (*path, key))
 
     def tensor(self, value: Tensor, path: tuple[Any, ...]) -> Any:
-        reference = self.array(value.device.backend.to_numpy(value._array), path, ("$tensor", value._array))
+        reference = self.array(value._device.backend.to_numpy(value._array), path, ("$tensor", value._array))
         if value.requires_grad:
             reference["requires_grad"] = True
         return reference

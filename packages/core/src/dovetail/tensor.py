@@ -156,7 +156,7 @@ class Tensor(metaclass=_TensorType):
     @property
     def device(self) -> Device:
         """Where the elements are."""
-        return self._device
+        return self._device.backend.device_of(self._array, self._device)
 
     def element_size(self) -> int:
         """Return the bytes per element."""
@@ -245,19 +245,20 @@ class Tensor(metaclass=_TensorType):
 
     def detach(self) -> Tensor:
         """Return a tensor on the same memory that is no part of the graph."""
-        out = Tensor(self._memory(), self._device)
+        out = Tensor(self._device.backend.detached(self._memory()), self._device)
         out._alias = shared_of(self)
         return out
 
     def detach_(self) -> Tensor:
         """Cut this tensor from the graph that it was computed in; returns it."""
         self._node = None
+        self._array = self._device.backend.detached(self._array)
         return self
 
     @property
     def data(self) -> Tensor:
         """A tensor on the same memory; writes to it are not tracked."""
-        return Tensor(self._memory(), self._device)
+        return Tensor(self._device.backend.detached(self._memory()), self._device)
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -277,7 +278,7 @@ class Tensor(metaclass=_TensorType):
         if not force:
             if self._node is not None:
                 raise GradError("can't call numpy() on a tensor that requires grad; use tensor.detach().numpy()")
-            if self._device is not devices.CPU:
+            if self._device is not devices.CPU and not self._device.backend.level:
                 raise DeviceError(f"can't give a NumPy view of a tensor on '{self._device}'; use tensor.cpu().numpy()")
         return self._device.backend.to_numpy(self._memory())
 

@@ -12,7 +12,10 @@ from dovetail.tensor import Tensor
 
 
 def transfer(x: Tensor, device: Device) -> Tensor:
-    """Return a copy of ``x`` on ``device``."""
+    """Return a copy of ``x`` on ``device``; a tensor inside a transform stays inside."""
+    level, own = device.backend.level, x._device.backend.level
+    if level != own:
+        return device.backend.join(x, device) if level > own else x._device.backend.moved(x, device)
     array = device.backend.from_numpy(x._device.backend.to_numpy(x._array), device.index or 0)
     out = Tensor(array, device)
     if state.grad:

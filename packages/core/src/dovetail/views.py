@@ -94,9 +94,11 @@ def in_place(call: Any) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         check_writable(self, call.__name__ + "_")
         old = before(self)
-        if state.grad and (definition is None or _keeps_target(definition, self, args)):
+        backend = self._device.backend
+        kept = definition is None or _keeps_target(definition, self, args) or backend.remembers(old._array)
+        if state.grad and kept:
             # a rule needs (or, in a composition, may need) the value that is about to be overwritten
-            old._array, old._alias = self._device.backend.xp.asarray(self._array, copy=True), None
+            old._array, old._alias = backend.xp.asarray(self._array, copy=True), None
         return assign(self, call(old, *args, **kwargs))
 
     method.__name__ = method.__qualname__ = call.__name__ + "_"
@@ -170,6 +172,10 @@ def assign(tensor: Any, value: Any) -> Any:
                 "use the operation that returns a new tensor, or convert first"
             )
         value = value.to(tensor.dtype)
+    if value._device is not tensor._device:
+        value = value.to(tensor._device)
+    if value._device is not tensor._device:
+        value._device.backend.refuse_write()
     tensor._array = tensor._device.backend.write(tensor._array, value._array)
     shared = shared_of(tensor)
     shared.version += 1

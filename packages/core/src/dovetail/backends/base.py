@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -44,6 +44,8 @@ class Backend:
     """
 
     name: str = ""
+    #: How many transforms such as ``vmap`` its tensors are inside of; where levels meet, the others join the highest.
+    level: int = 0
     kernels: Mapping[str, Callable[..., Any]] = {}
     capabilities: frozenset[str] = frozenset({"float64", "complex", "writes", "views"})
     plain_operators: bool = False
@@ -138,6 +140,44 @@ class Backend:
     def is_owner(self, array: Any) -> bool:
         """Return whether an array surely has its memory for itself, so that a gradient need not be copied."""
         return False
+
+    # Inside transforms: a backend of level 1 and more keeps other backends' tensors in its arrays
+
+    def join(self, x: Any, device: Device) -> Any:
+        """Return a tensor of a lower level as one on this backend's ``device``."""
+        raise DeviceError(f"backend {self.name!r} takes no tensors of others without a copy; use .to(device)")
+
+    def moved(self, x: Any, device: Device) -> Any:
+        """Return a tensor of this backend whose elements are on a ``device`` of a lower level."""
+        raise DeviceError(f"backend {self.name!r} keeps its elements itself; use .to(device)")
+
+    def device_of(self, array: Any, device: Device) -> Device:
+        """Return the device that users see of an array whose tensor is on ``device``."""
+        return device
+
+    def detached(self, array: Any) -> Any:
+        """Return the array for a tensor that is cut from the graph, also from one that the array itself is part of."""
+        return array
+
+    def remembers(self, array: Any) -> bool:
+        """Return whether operations on the array are recorded below the dispatcher."""
+        return False
+
+    def refuse_write(self) -> NoReturn:
+        """Say why this backend's tensors cannot be written into one of a lower level."""
+        raise DeviceError(f"a tensor on {self.name!r} cannot be written into one on another device; use .to(device)")
+
+    def text_of(self, array: Any) -> str | None:
+        """Return how an array's tensor prints, or None for the usual way."""
+        return None
+
+    def bounds(self, array: Any) -> tuple[int, int]:
+        """Return the smallest and the largest of an array of integers, over all samples of a batch."""
+        return int(self.xp.min(array)), int(self.xp.max(array))
+
+    def any_true(self, array: Any) -> bool:
+        """Return whether an array of booleans has a true one, in any sample of a batch."""
+        return bool(self.xp.any(array))
 
     # Data types
 

@@ -13,6 +13,8 @@ ADVICE = "backends are plug-ins, for NVIDIA cards: pip install dovetail-cuda; se
 
 _builtin: dict[str, Backend] = {"cpu": CpuBackend()}
 _found: dict[str, Backend] | None = None
+#: Backends that transforms make for themselves; they are listed nowhere.
+internal: dict[str, Backend] = {}
 
 
 def get_backend(name: str) -> Backend:
@@ -23,6 +25,8 @@ def get_backend(name: str) -> Backend:
     """
     if name in _builtin:
         return _builtin[name]
+    if name in internal:
+        return internal[name]
     known = backends()
     if name not in known:
         raise DeviceError(plugins.explain_missing("backend", name, list(known), ADVICE))

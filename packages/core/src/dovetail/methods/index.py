@@ -15,6 +15,10 @@ from dovetail.views import assign, before, check_writable
 _BASIC = (int, slice, type(None), type(Ellipsis))
 
 
+class BatchedIndexError(Exception):
+    """An index holds a tensor inside ``vmap``, of which each sample has its own places."""
+
+
 def _normalised(index: Any) -> tuple[tuple, bool]:
     """Return an index as a tuple of what NumPy takes, and whether it gives a view."""
     parts = index if isinstance(index, tuple) else (index,)
@@ -26,6 +30,8 @@ def _normalised(index: Any) -> tuple[tuple, bool]:
         elif isinstance(part, Tensor):
             if part.dtype.category > 1:
                 raise IndexError(f"tensors used as indices must be integers or booleans, got {part.dtype}")
+            if part._device.backend.level:
+                raise BatchedIndexError
             part = part.numpy(force=True)
             if part.ndim == 0 and part.dtype != np.bool_:
                 part = int(part)
@@ -57,13 +63,23 @@ def _plain(item: Any) -> Any:
 
 def getitem(self: Tensor, index: Any) -> Tensor:
     """Return the part of the tensor at ``index``: a view where it is made of integers, slices, None and ``...``."""
-    parts, basic = _normalised(index)
+    try:
+        parts, basic = _normalised(index)
+    except BatchedIndexError:
+        from dovetail.func.indexing import read
+
+        return read(self, index)
     return ops.slice_view(self, index=parts) if basic else ops.take(self, index=parts)
 
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """Write ``value``, which broadcasts, to the part of the tensor at ``index``."""
-    parts, basic = _normalised(index)
+    try:
+        parts, basic = _normalised(index)
+    except BatchedIndexError:
+        from dovetail.func.indexing import write
+
+        return write(self, index, _as_operand(value, self))
     if basic:
         target = ops.slice_view(self, index=parts)
         target.copy_(_as_operand(value, self))
@@ -125,6 +141,10 @@ def scatter(x: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
     axis = check_dim(x, dim)
     if index.ndim != x.ndim:
         raise ShapeError(f"scatter: index has {index.ndim} dimensions, the tensor {x.ndim}; they must have as many")
+    if index._device.backend.level:
+        from dovetail.func.indexing import scatter as scatter_batched
+
+        return scatter_batched(x, axis, index, src if isinstance(src, Tensor) else _as_operand(src, x))
     places: list[Any] = list(np.indices(index.shape, sparse=True))
     places[axis] = index.numpy(force=True)
     if isinstance(src, Tensor):
@@ -140,6 +160,10 @@ def scatter(x: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
 def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """Return the tensor with each slice of ``source`` along ``dim``, times ``alpha``, added where ``index`` says."""
     _expect_vector("index_add", index)
+    if index._device.backend.level:
+        from dovetail.func.indexing import index_add as index_add_batched
+
+        return index_add_batched(x, check_dim(x, dim), index, source if alpha == 1 else source * alpha)
     picks = (*(slice(None),) * check_dim(x, dim), index.numpy(force=True))
     return x + ops.untake(source if alpha == 1 else source * alpha, index=picks, shape=tuple(x.shape))
 

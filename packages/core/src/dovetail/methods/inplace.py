@@ -32,6 +32,8 @@ def _spread(value: Tensor, target: Tensor) -> Tensor:
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Write ``value`` into every element."""
     check_writable(self, "fill_")
+    if isinstance(value, Tensor) and value._device.backend.level:
+        return self.copy_(value)
     number = value.item() if isinstance(value, Tensor) else value
     return assign(self, ops.fill(before(self), value=number))
 

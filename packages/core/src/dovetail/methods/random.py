@@ -47,9 +47,10 @@ def _fill(x: Tensor, draw: Callable[..., np.ndarray], name: str) -> Tensor:
     value = from_array(in_memory_order(draw, x._array), x._device)
     if state.grad and (x._node is not None or type(x._alias) is View):
         return assign(x, ops.redrawn(before(x), value) if x._node is not None else value)
-    x._array = x._device.backend.write(
-        x._array, value._array
-    )  # no history: what assign comes to, in a third of the time
+    if value._device is not x._device:
+        return assign(x, value)
+    # no history: what assign comes to, in a third of the time
+    x._array = x._device.backend.write(x._array, value._array)
     shared_of(x).version += 1
     return x
 

@@ -162,6 +162,9 @@ def index_select(xp, x, index, *, dim):
 
 
 def _unselect(g, index, x_shape, dim):
+    if index._device.backend.level:  # each sample of a batch has its own places
+        sides = [-1 if axis == dim % len(x_shape) else 1 for axis in range(len(x_shape))]
+        return scatter_add(g.new_zeros(x_shape), index.reshape(sides).expand(g.shape), g, dim % len(x_shape))
     picks = tuple(slice(None) for _ in range(dim % len(x_shape)))
     return untake(g, (*picks, index.numpy(force=True)), x_shape)
 
@@ -222,8 +225,7 @@ def _indices_in_range(weight, indices, padding_idx):
         raise TypeError(f"embedding: indices must be integers, got {indices.dtype}; convert with .long()")
     count = weight.shape[0]
     if indices.numel():
-        xp = indices._device.backend.xp
-        low, high = int(xp.min(indices._array)), int(xp.max(indices._array))
+        low, high = indices._device.backend.bounds(indices._array)
         if low < 0 or high >= count:
             wrong = low if low < 0 else high
             raise IndexError(f"embedding: index {wrong} is out of range; the weight has {count} rows, 0 to {count - 1}")

@@ -25,6 +25,11 @@ def axes_of(dim, ndim: int) -> list[int]:
     return sorted(axis + ndim if axis < 0 else axis for axis in dims)
 
 
+def anywhere(condition) -> bool:
+    """Return whether a boolean tensor is true somewhere, in any sample of a batch; for rules that have two ways."""
+    return condition._device.backend.any_true(condition._array)
+
+
 def _axis(dim):
     """Return ``dim`` as the array standard's ``axis``."""
     if dim is None or (isinstance(dim, (tuple, list)) and not dim):
@@ -106,7 +111,7 @@ def prod(xp, x, *, dim=None, keepdim=False, dtype=None):
 def _prod_x(g, x, out, dim, keepdim):
     wide = widen(out, x.shape, dim, keepdim)
     g = widen(g, x.shape, dim, keepdim)
-    if not bool((x == 0).any()):
+    if not anywhere(x == 0):
         return g * wide / x
     # without dividing by zero: the product of the others, from the left and from the right
     axis = axes_of(dim, x.ndim)
@@ -275,7 +280,7 @@ def cumprod(xp, x, *, dim, dtype=None):
 
 
 def _cumprod_x(g, x, out, dim):
-    if bool((x == 0).any()):
+    if anywhere(x == 0):
         # d out[j] / d x[i] is the product of the others up to j; each is taken apart, without dividing by zero
         from dovetail.ops.shape import cat, stack
 

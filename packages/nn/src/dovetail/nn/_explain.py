@@ -11,6 +11,7 @@ from typing import Any
 import dovetail
 from dovetail import Tensor
 from dovetail.errors import DeviceError, DTypeError, ShapeError
+from dovetail.ops.reduce import anywhere
 
 
 def _shape(tensor: Tensor) -> str:
@@ -126,10 +127,10 @@ def explain_embedding(input: Any, weight: Tensor) -> Exception | None:
         return DTypeError(f"Embedding takes indices of an integer dtype; got {input.dtype}; convert with .long()")
     rows = weight.shape[0]
     wrong = (input < 0) | (input >= rows)
-    if not wrong.any():
+    if not anywhere(wrong):
         return None
     return IndexError(
-        f"Embedding: index {int(input[wrong].reshape(-1)[0])} is out of range; a table of {rows} embeddings has "
+        f"Embedding: index {_worst(input, wrong)} is out of range; a table of {rows} embeddings has "
         f"indices 0 to {rows - 1}; check the indices or num_embeddings"
     )
 
@@ -156,13 +157,20 @@ def explain_labels(
             f"{name}: weight has one factor for each of the {classes} classes; got shape {_shape(weight)}"
         )
     wrong = (target != ignore_index) & ((target < 0) | (target >= classes))
-    if not wrong.any():
+    if not anywhere(wrong):
         return None
     return IndexError(
-        f"{name}: label {int(target[wrong].reshape(-1)[0])} is out of range; with {classes} classes (scores of shape "
+        f"{name}: label {_worst(target, wrong)} is out of range; with {classes} classes (scores of shape "
         f"{_shape(input)}) labels are 0 to {classes - 1}, or ignore_index={ignore_index}; "
         "check the labels or the last layer's size"
     )
+
+
+def _worst(indices: Tensor, wrong: Tensor) -> int:
+    """Return the lowest of the wrong indices if it is negative, otherwise the highest."""
+    found = dovetail.where(wrong, indices, 0)
+    low, high = found._device.backend.bounds(found._array)
+    return low if low < 0 else high
 
 
 def _is_integer(tensor: Tensor) -> bool:

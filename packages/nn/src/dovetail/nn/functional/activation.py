@@ -177,7 +177,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         from dovetail.errors import DTypeError
 
         raise DTypeError(f"one_hot takes class indices of dtype int64; got {tensor.dtype}; convert with .long()")
-    lowest, highest = (int(tensor.min()), int(tensor.max())) if tensor.numel() else (0, num_classes - 1)
+    bounds = tensor._device.backend.bounds
+    lowest, highest = bounds(tensor._array) if tensor.numel() else (0, num_classes - 1)
     size = highest + 1 if num_classes == -1 else num_classes
     if lowest < 0 or highest >= size:
         wrong = lowest if lowest < 0 else highest
