@@ -7,6 +7,9 @@ Each also is the built-in that PyTorch raises in the same place, so ``except Run
     ├── DTypeError            (RuntimeError)  a dtype that the operation cannot take
     ├── DeviceError           (RuntimeError)  an unknown, missing or mixed device
     ├── GradError             (RuntimeError)  misuse of autograd
+    ├── NonFiniteError        (RuntimeError)  an op made nan or inf, and a mode looks out for that
+    ├── DeterminismError      (RuntimeError)  an op would not give the same numbers each time
+    ├── TraceError            (RuntimeError)  a function that cannot be written down as a graph
     ├── PluginError           (RuntimeError)  a plug-in that does not load or does not keep its contract
     ├── LoadError             (RuntimeError)  a file that is damaged or not ours
     ├── SaveError             (TypeError)     an object that cannot be saved
@@ -32,6 +35,18 @@ class DeviceError(DovetailError, RuntimeError):
 
 class GradError(DovetailError, RuntimeError):
     """Autograd was asked for something it cannot do."""
+
+
+class NonFiniteError(DovetailError, RuntimeError):
+    """An op made nan or inf while ``nan_guard`` or ``detect_anomaly`` looked."""
+
+
+class DeterminismError(DovetailError, RuntimeError):
+    """An op would not give the same numbers each time, and ``deterministic`` is on."""
+
+
+class TraceError(DovetailError, RuntimeError):
+    """A function did what a graph cannot repeat."""
 
 
 class PluginError(DovetailError, RuntimeError):

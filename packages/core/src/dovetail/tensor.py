@@ -16,6 +16,8 @@ from dovetail.autograd.graph import LEAF, Output
 from dovetail.device import Device
 from dovetail.dtypes import DType
 from dovetail.errors import DeviceError, DTypeError, GradError
+from dovetail.modes import active as active_modes
+from dovetail.modes import paused, state, tell
 from dovetail.views import View, shared_of
 
 
@@ -258,6 +260,8 @@ class Tensor:
                 raise GradError("can't call numpy() on a tensor that requires grad; use tensor.detach().numpy()")
             if self._device is not devices.CPU:
                 raise DeviceError(f"can't give a NumPy view of a tensor on '{self._device}'; use tensor.cpu().numpy()")
+        if active_modes and state.modes:
+            tell("leaves", self)
         return self._device.backend.to_numpy(self._array)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -319,6 +323,9 @@ class Tensor:
     def __repr__(self, **kwargs: Any) -> str:
         from dovetail.printing import tensor_repr
 
+        if active_modes and state.modes:
+            with paused():
+                return tensor_repr(self)
         return tensor_repr(self)
 
     def __format__(self, spec: str) -> str:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail.errors import DTypeError, GradError, ShapeError
-from dovetail.modes import state
+from dovetail.modes import active as active_modes
+from dovetail.modes import state, tell
 from dovetail.op import Op
 
 
@@ -132,6 +133,8 @@ def before(tensor: Any) -> Any:
     old = type(tensor)._plain(tensor._array, tensor._device)
     old._node = tensor._node
     old._alias = shared_of(tensor)
+    if active_modes and state.modes:
+        tell("stands_for", old, tensor)
     return old
 
 
@@ -174,6 +177,8 @@ def assign(tensor: Any, value: Any) -> Any:
     tensor._array = tensor._device.backend.write(tensor._array, value._array)
     shared = shared_of(tensor)
     shared.version += 1
+    if active_modes and state.modes:
+        tell("written", tensor, value)
     if state.grad:
         _rebase(tensor, value, shared)
     return tensor

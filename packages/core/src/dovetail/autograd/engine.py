@@ -8,6 +8,8 @@ from typing import Any
 
 from dovetail.autograd.graph import FREED, Node, Output, saved_values
 from dovetail.errors import ShapeError
+from dovetail.modes import active as active_modes
+from dovetail.modes import state, tell, through_node
 
 Receive = Callable[[Any, Any, bool], None]
 
@@ -38,7 +40,10 @@ def walk(
         if watched:
             _tell(watched, node, g)
         if leading is None or node.sequence in leading:
-            _pass_on(node, g, retain, create, heap, pending, receive)
+            if active_modes and state.modes:
+                through_node(node, _pass_on, g, retain, create, heap, pending, receive)
+            else:
+                _pass_on(node, g, retain, create, heap, pending, receive)
 
 
 def _pass_on(
@@ -63,6 +68,8 @@ def _pass_on(
             continue
         if shapes is not None and grad._array.shape != shapes[position]:
             grad = unbroadcast(grad, shapes[position], op, position)
+        if active_modes and state.modes:
+            tell("gradient", node, position, grad, g, saved)
         if edge.__class__ is Node and edge.sequence not in pending:
             pending[edge.sequence] = [edge, grad]
             heappush(heap, edge.sequence)

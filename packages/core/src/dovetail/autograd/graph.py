@@ -32,9 +32,10 @@ class Node:
         versions: how often each saved tensor's memory had been written to; None when none had been.
         shapes: the inputs' shapes where broadcasting may have to be undone, otherwise None.
         sequence: falls with time, so that a node's consumers all have smaller ones.
+        origin: where the op was called, set by a mode that notes it and otherwise not there.
     """
 
-    __slots__ = ("__weakref__", "edges", "op", "saved", "sequence", "shapes", "versions")
+    __slots__ = ("__weakref__", "edges", "op", "origin", "saved", "sequence", "shapes", "versions")
 
     def __init__(self, op: Any, edges: tuple) -> None:
         self.op = op

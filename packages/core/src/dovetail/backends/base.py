@@ -15,6 +15,17 @@ from dovetail.errors import DeviceError, DTypeError
 #: What a backend may state in ``capabilities``. A missing one means that conformance does not ask for it.
 CAPABILITIES = frozenset({"float64", "float16", "bfloat16", "complex", "writes", "views"})
 
+#: What an accelerator's autocast runs in float32: what loses too much, or overflows, in 16 bits; and losses.
+AUTOCAST_FLOAT32 = frozenset(
+    (
+        "acos asin cosh erfinv exp expm1 log log10 log2 log1p reciprocal rsqrt sinh tan pow softplus layer_norm "
+        "group_norm norm cosine_similarity logsumexp prod softmax log_softmax cumprod cumsum sum trace "
+        "cross_entropy nll_loss mse_loss l1_loss huber_loss smooth_l1_loss kl_div binary_cross_entropy_with_logits "
+        "hinge_embedding_loss cosine_embedding_loss margin_ranking_loss triplet_margin_loss poisson_nll_loss cdist "
+        "gaussian_nll_loss soft_margin_loss multi_margin_loss interpolate"
+    ).split()
+)
+
 
 class Backend:
     """A device type: a name, an array namespace and, where it pays, faster kernels.
@@ -28,6 +39,10 @@ class Backend:
             ``NotImplemented`` passes the call on to the reference kernel.
         capabilities: what the arrays can do, of ``float64 float16 bfloat16 complex writes views``: ``writes`` means
             that ``array[index] = value`` changes the array, ``views`` that a slice shares its array's memory.
+        nondeterministic_kernels: names of the ops that may give other numbers for the same inputs, by an own kernel
+            or, where there is none, by the reference kernel on this namespace.
+        autocast_dtype: the dtype that ``autocast`` computes in by default.
+        autocast_float32: names of the ops that ``autocast`` runs in float32.
 
     Example::
 
@@ -44,6 +59,9 @@ class Backend:
     name: str = ""
     kernels: Mapping[str, Callable[..., Any]] = {}
     capabilities: frozenset[str] = frozenset({"float64", "complex", "writes", "views"})
+    nondeterministic_kernels: frozenset[str] = frozenset()
+    autocast_dtype: str = "float16"
+    autocast_float32: frozenset[str] = AUTOCAST_FLOAT32
 
     @property
     def xp(self) -> Any:
@@ -118,6 +136,10 @@ class Backend:
     def is_owner(self, array: Any) -> bool:
         """Return whether an array surely has its memory for itself, so that a gradient need not be copied."""
         return False
+
+    def all_finite(self, array: Any) -> bool:
+        """Return whether no element of a floating-point array is nan or inf."""
+        return bool(self.xp.all(self.xp.isfinite(array)))
 
     # Data types
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import warnings
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,17 @@ from dovetail.device import CPU, Device
 from dovetail.dtypes import DType, from_numpy
 
 ndarray = np.ndarray
+
+
+#: PyTorch's list for the CPU is shorter than that for accelerators: bfloat16 has float32's range.
+AUTOCAST_FLOAT32_CPU = frozenset(
+    (
+        "prod trace cdist cross_entropy nll_loss mse_loss l1_loss huber_loss smooth_l1_loss kl_div "
+        "binary_cross_entropy binary_cross_entropy_with_logits hinge_embedding_loss cosine_embedding_loss "
+        "margin_ranking_loss triplet_margin_loss poisson_nll_loss gaussian_nll_loss soft_margin_loss "
+        "multi_margin_loss quantile nanquantile"
+    ).split()
+)
 
 
 def _quiet_error_state() -> tuple[contextvars.ContextVar, Any]:
@@ -41,6 +53,8 @@ class CpuBackend(Backend):
     name = "cpu"
     kernels = KERNELS
     capabilities = frozenset({"float64", "float16", "bfloat16", "complex", "writes", "views"})
+    autocast_dtype = "bfloat16"
+    autocast_float32 = AUTOCAST_FLOAT32_CPU
 
     @property
     def xp(self) -> Any:
@@ -71,6 +85,14 @@ class CpuBackend(Backend):
 
     def is_owner(self, array: np.ndarray) -> bool:
         return array.base is None
+
+    def all_finite(self, array: np.ndarray) -> bool:
+        # squares cannot cancel, so that a finite sum of them proves all finite; the converse needs a closer look
+        if array.dtype.char in "fd" and array.flags.forc:
+            flat = array.ravel("K")
+            if isfinite(float(np.dot(flat, flat))):
+                return True
+        return bool(np.isfinite(array).all())
 
     def as_array(self, result: Any) -> ndarray:
         return result if result.__class__ is ndarray else np.asarray(result)
