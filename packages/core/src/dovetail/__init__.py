@@ -84,6 +84,8 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from dovetail.modes.casting import autocast, get_autocast_dtype, is_autocast_enabled
+    from dovetail.modes.determinism import are_deterministic_algorithms_enabled, use_deterministic_algorithms
     from dovetail.printing import set_printoptions
     from dovetail.serialization import load, save
 

@@ -12,6 +12,11 @@ from dovetail.errors import MissingPackageError
 
 #: Names of ``dovetail`` that are imported when they are first asked for, so that ``import dovetail`` stays fast.
 LATE = {
+    "are_deterministic_algorithms_enabled": "dovetail.modes.determinism",
+    "autocast": "dovetail.modes.casting",
+    "get_autocast_dtype": "dovetail.modes.casting",
+    "is_autocast_enabled": "dovetail.modes.casting",
+    "use_deterministic_algorithms": "dovetail.modes.determinism",
     "load": "dovetail.serialization",
     "save": "dovetail.serialization",
     "set_printoptions": "dovetail.printing",

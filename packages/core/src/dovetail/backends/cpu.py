@@ -90,8 +90,12 @@ class CpuBackend(Backend):
         # squares cannot cancel, so that a finite sum of them proves all finite; the converse needs a closer look
         if array.dtype.char in "fd" and array.flags.forc:
             flat = array.ravel("K")
-            if isfinite(float(np.dot(flat, flat))):
-                return True
+            token = _error_state.set(_quiet)
+            try:
+                if isfinite(np.dot(flat, flat)):
+                    return True
+            finally:
+                _error_state.reset(token)
         return bool(np.isfinite(array).all())
 
     def as_array(self, result: Any) -> ndarray:

@@ -47,6 +47,8 @@ class Mode:
         1
     """
 
+    casts = False  # whether it is an autocast
+
     def __call__(self, op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run ``op`` and return its result; override to do more. ``op.definition.name`` is its name."""
         return op(*args, **kwargs)
@@ -175,7 +177,7 @@ def one_op_under_autocast(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if active and state.modes:
+        if active and any(mode.casts for mode in state.modes):
             from dovetail.modes.casting import run_composed
 
             return run_composed(function, args, kwargs)

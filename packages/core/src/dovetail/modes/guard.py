@@ -9,10 +9,15 @@ from typing import Any
 from dovetail.errors import NonFiniteError
 from dovetail.modes import places
 from dovetail.modes.base import BlockMode, Mode, active, state
-from dovetail.modes.places import Place
 
 WORDS = ("nan", "inf")
 FLOATING = 2  # DType.category
+
+#: Ops whose results, and gradients, are finite wherever what they are made of is: they move, choose or bound elements.
+STAYS_FINITE = frozenset(
+    "abs amax amin cat ceil clone flip floor gather index_select maximum minimum neg relu repeat roll round sigmoid "
+    "sign stack take tanh tril triu trunc where max_pool2d".split()
+)
 
 
 class _Noting(BlockMode):
@@ -22,17 +27,11 @@ class _Noting(BlockMode):
 
     def note(self, op: Any, out: Any) -> None:
         """Leave the place of this call in the node that it made, if it made one."""
-        first = out[0] if out.__class__ is tuple else out
-        node = getattr(first, "_node", None)
-        node = getattr(node, "node", node)  # of an Output
-        if node is None or not hasattr(node, "sequence") or hasattr(node, "origin"):
-            return
         if self.stack:
-            lines = places.lines_of_user()
+            places.note(op, out, places.lines_of_user())
         else:
             line = places.line_of_user()
-            lines = () if line is None else (line,)
-        node.origin = Place(op.definition.name, lines, state.modules)
+            places.note(op, out, () if line is None else (line,))
 
 
 class nan_guard(_Noting):
@@ -68,41 +67,42 @@ class nan_guard(_Noting):
     def see(self, op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the op and look at what it gave."""
         definition = op.definition
-        if state.node is not None or definition.view:
+        if state.node is not None or definition.view or definition.name in STAYS_FINITE:
             out = op(*args, **kwargs)
             if state.grad:
                 self.note(op, out)
             return out
-        # what an op writes to is looked at before it is lost
-        spoilt = definition.mutates and not _finite_inputs(args, kwargs)
         out = op(*args, **kwargs)
         if state.grad:
             self.note(op, out)
-        made = tuple(args[definition.inputs.index(name)] for name in definition.mutates) or out
+        if definition.mutates:  # of what an optimizer writes to, the parameter comes first and shows it all
+            made: Any = args[definition.inputs.index(definition.mutates[0])]
+        else:
+            made = out
         for tensor in made if made.__class__ is tuple else (made,):
-            if not spoilt and not _finite(tensor):
-                self._judge(definition.name, args, kwargs, tensor, bool(definition.mutates))
+            if not _finite(tensor):
+                self._judge(definition, args, kwargs, tensor)
         return out
 
     def gradient(self, node: Any, position: int, gradient: Any, g: Any, saved: Any) -> None:
         """Look at what a node gave."""
-        if _finite(gradient):
+        if node.op.view or node.op.name in STAYS_FINITE or _finite(gradient):
             return
         words = self._found(gradient)
         inputs = _inputs_of_node(node, g, saved)
-        modules = _origin(node).modules
+        modules = places.origin_of(node).modules
         if words and not self._allows(node.op.name, modules) and all(_finite(value) for _, value in inputs):
             raise NonFiniteError(_backward_text(node, position, gradient, f"{words} of finite values", inputs))
 
-    def _judge(self, name: str, args: tuple, kwargs: dict[str, Any], out: Any, changed: bool) -> None:
-        words = self._found(out)
-        if not words or self._allows(name, state.modules) or not (changed or _finite_inputs(args, kwargs)):
+    def _judge(self, definition: Any, args: tuple, kwargs: dict[str, Any], out: Any) -> None:
+        name, words = definition.name, self._found(out)
+        labels = _flat(args) if definition.variadic else args
+        inputs = [(_label(definition, position), value) for position, value in enumerate(labels)]
+        known = [value for label, value in inputs if label not in definition.mutates]  # the others are written over
+        if not words or self._allows(name, state.modules) or not all(map(_finite, (*known, *kwargs.values()))):
             return
-        inputs = [(f"input {position}", value) for position, value in enumerate(_flat(args))]
-        shown = [places.described(label, value) for label, value in inputs if hasattr(value, "_array")]
-        shown += [f"{label}: {value!r}" for label, value in inputs if isinstance(value, (int, float))]
-        if changed:
-            shown = [f"{line} (after the step)" for line in shown]
+        after = {label: f"{label} (after the step)" for label in definition.mutates}
+        shown = [places.described(after.get(label, label), value) for label, value in inputs]
         text = (
             f"{name} made {words} of finite inputs{places.within(state.modules)}\n"
             f"  at {places.shown_line(places.line_of_user())}\n"
@@ -219,13 +219,6 @@ def _replace(old: Mode | None, new: Mode | None) -> None:
         active.append(new)
 
 
-_UNKNOWN = Place("", (), ())
-
-
-def _origin(node: Any) -> Place:
-    return getattr(node, "origin", _UNKNOWN)
-
-
 def _is_node(what: Any) -> bool:
     return hasattr(what, "edges")
 
@@ -236,7 +229,7 @@ def _title(node: Any) -> str:
 
 def _forward_call(node: Any) -> str:
     """Return the lines that say where the op of a node was called."""
-    place = _origin(node)
+    place = places.origin_of(node)
     if not place.lines:
         return "its forward call was not seen: it ran before the mode was on, or writes to a view"
     lines = places.shown_line(place.lines[-1]) if len(place.lines) == 1 else "\n" + places.shown_stack(place.lines)
@@ -280,5 +273,5 @@ def _finite(value: Any) -> bool:
     return device.categories[array.dtype] < FLOATING or device.backend.all_finite(array)
 
 
-def _finite_inputs(args: tuple, kwargs: dict[str, Any]) -> bool:
-    return all(_finite(value) for value in _flat((*args, *kwargs.values())))
+def _label(definition: Any, position: int) -> str:
+    return f"{definition.inputs[0]}[{position}]" if definition.variadic else definition.inputs[position]

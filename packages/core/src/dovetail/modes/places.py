@@ -14,6 +14,8 @@ from types import CodeType, FrameType
 from typing import Any
 
 import dovetail
+from dovetail.autograd.graph import Node, Output
+from dovetail.modes.base import paused, state
 
 Line = tuple[CodeType, int]
 
@@ -53,14 +55,31 @@ def lines_of_user() -> tuple[Line, ...]:
 
 
 class Place:
-    """Where an op was called: its name, the lines that led there, the modules around it, and its options."""
+    """Where an op was called: the lines that led there, outermost first, and the modules around it."""
 
-    __slots__ = ("lines", "modules", "name")
+    __slots__ = ("lines", "modules")
 
-    def __init__(self, name: str, lines: tuple[Line, ...], modules: tuple[Any, ...]) -> None:
-        self.name = name
+    def __init__(self, lines: tuple[Line, ...], modules: tuple[Any, ...]) -> None:
         self.lines = lines
         self.modules = modules
+
+
+UNKNOWN = Place((), ())
+
+
+def note(op: Any, out: Any, lines: tuple[Line, ...]) -> None:
+    """Leave the place of a call in the node that it made, if it made one and no mode has noted more."""
+    node = getattr(out[0] if out.__class__ is tuple else out, "_node", None)
+    if node.__class__ is Output:
+        node = node.node
+    if node.__class__ is Node and len(origin_of(node).lines) <= len(lines):
+        # a backward pass that is recorded itself belongs to the modules of the forward pass
+        node.origin = Place(lines, state.modules if state.node is None else origin_of(state.node).modules)
+
+
+def origin_of(node: Any) -> Place:
+    """Return the place noted in a node; one without lines where there is none."""
+    return getattr(node, "origin", UNKNOWN)
 
 
 def file_and_line(line: Line) -> tuple[str, int, str]:
@@ -99,7 +118,13 @@ def names_of(modules: tuple[Any, ...]) -> list[str]:
 
 def module_path(modules: tuple[Any, ...]) -> str:
     """Return the path of the innermost module and its class, such as ``Net.layers.2 (Linear)``; empty without one."""
-    return f"{'.'.join(names_of(modules))} ({type(modules[-1]).__name__})" if modules else ""
+    return titled(".".join(names_of(modules)), modules[-1]) if modules else ""
+
+
+def titled(path: str, module: Any) -> str:
+    """Return a module's path with its class, which is the whole path of an outermost module."""
+    kind = type(module).__name__
+    return path if path == kind else f"{path} ({kind})"
 
 
 def within(modules: tuple[Any, ...]) -> str:
@@ -109,8 +134,8 @@ def within(modules: tuple[Any, ...]) -> str:
 
 def described(name: str, tensor: Any) -> str:
     """Return a tensor's dtype, sizes, range and how many of its elements are nan or inf."""
-    from dovetail.modes.base import paused
-
+    if not hasattr(tensor, "_array"):
+        return f"{name}: {tensor!r}"
     head = f"{name}: {tensor.dtype.name}{tuple(tensor.shape)}"
     if not tensor.dtype.is_floating_point or not tensor.numel():
         return head
