@@ -228,17 +228,24 @@ class Tensor:
         """Return a tensor on the same memory that is no part of the graph."""
         out = Tensor(self._array, self._device)
         out._alias = shared_of(self)
+        if active_modes and state.modes:
+            tell("detached", self, out)
         return out
 
     def detach_(self) -> Tensor:
         """Cut this tensor from the graph that it was computed in; returns it."""
         self._node = None
+        if active_modes and state.modes:
+            tell("detached", self, self)
         return self
 
     @property
     def data(self) -> Tensor:
         """A tensor on the same memory; writes to it are not tracked."""
-        return Tensor(self._array, self._device)
+        out = Tensor(self._array, self._device)
+        if active_modes and state.modes:
+            tell("detached", self, out)
+        return out
 
     @data.setter
     def data(self, value: Tensor) -> None:

@@ -65,6 +65,9 @@ class Mode:
     def stands_for(self, twin: Any, tensor: Any) -> None:
         """Be told that an op is about to see ``twin`` in place of ``tensor``, which will be written to."""
 
+    def detached(self, tensor: Any, out: Any) -> None:
+        """Be told that ``out`` is ``tensor`` without its history: the same one after ``detach_``."""
+
     def written(self, tensor: Any, value: Any) -> None:
         """Be told that ``value`` was written into the memory of ``tensor``."""
 

@@ -6,9 +6,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from dovetail import dtypes
-from dovetail.autograd.graph import FREED, LEAF
+from dovetail import dtypes, ops
+from dovetail.autograd.graph import LEAF
 from dovetail.device import Device
+from dovetail.dispatch import record
 from dovetail.dtypes import DType
 from dovetail.errors import DeviceError
 from dovetail.modes.base import BlockMode, state
@@ -129,19 +130,19 @@ class autocast(BlockMode):
     def _lowered(self, value: Any) -> Any:
         if not self._applies(value) or value.dtype is self.dtype:
             return value
-        # a weight's cast is kept, with what shows that the weight is still the same and the cast still usable
         if not self.cache_enabled or value._node is not LEAF:
             return value.to(self.dtype)
-        key = (id(value), self.dtype)
-        found = self.cache.get(key)
-        if found is not None:
-            cast, weight, array, version, recorded = found
-            usable = cast._node is None or cast._node.saved is not FREED
-            if usable and array is weight._array and version == weight._version and recorded == state.grad:
-                return cast
-        cast = value.to(self.dtype)
-        self.cache[key] = (cast, value, value._array, value._version, state.grad)
-        return cast
+        # a weight's cast is kept, with what shows that the weight is still the same; each use has a node of its own,
+        # so that one backward pass does not use up what another needs
+        found = self.cache.get((id(value), self.dtype))
+        if found is None or found[1] is not value._array or found[2] != value._version:
+            cast = value.to(self.dtype)
+            self.cache[(id(value), self.dtype)] = (cast.detach(), value._array, value._version, value)
+            return cast
+        again = Tensor(found[0]._array, value._device)
+        if state.grad:
+            record(ops.cast.definition, (value,), {"dtype": self.dtype}, (again,))
+        return again
 
     def _widens(self, name: str, args: tuple) -> bool:
         """Return whether the backend of the inputs runs this op in float32."""
@@ -182,13 +183,10 @@ def run_composed(function: Callable[..., Any], args: tuple, kwargs: dict[str, An
     mode = None if tensor is None else innermost(tensor._device.type)
     if mode is None or tensor is None or not mode.enabled or state.node is not None or not mode._applies(tensor):
         return function(*args, **kwargs)
-    name = function.__name__
-    widens = name in tensor._device.backend.autocast_float32
+    if function.__name__ not in tensor._device.backend.autocast_float32:
+        return function(*args, **kwargs).to(tensor.dtype)
+    args = tuple(mode._widened(value) for value in args)
     with autocast(mode.device, mode.dtype, enabled=False):
-        if not widens:
-            out = function(*args, **kwargs)
-            return out.to(tensor.dtype) if isinstance(out, Tensor) else out
-        args = tuple(mode._widened(value) for value in args)
         return function(*args, **{name: mode._widened(value) for name, value in kwargs.items()})
 
 
