@@ -155,7 +155,9 @@ class GradScaler:
         if new_scale is not None:
             self.factor = float(new_scale)
         elif not self.stages:
-            raise RuntimeError("GradScaler.update: no gradients were unscaled since the last update(); call step before")
+            raise RuntimeError(
+                "GradScaler.update: no gradients were unscaled since the last update(); call step before"
+            )
         elif any(found for _, found in self.stages.values()):
             self.factor, self.tracker = self.factor * self.backoff_factor, 0
         else:

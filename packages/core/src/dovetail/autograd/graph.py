@@ -36,6 +36,7 @@ class Node:
     """
 
     __slots__ = ("__weakref__", "edges", "op", "origin", "saved", "sequence", "shapes", "versions")
+    origin: Any
 
     def __init__(self, op: Any, edges: tuple) -> None:
         self.op = op

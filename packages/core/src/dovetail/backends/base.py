@@ -16,15 +16,14 @@ from dovetail.errors import DeviceError, DTypeError
 CAPABILITIES = frozenset({"float64", "float16", "bfloat16", "complex", "writes", "views"})
 
 #: What an accelerator's autocast runs in float32: what loses too much, or overflows, in 16 bits; and losses.
-AUTOCAST_FLOAT32 = frozenset(
-    (
-        "acos asin cosh erfinv exp expm1 log log10 log2 log1p reciprocal rsqrt sinh tan pow softplus layer_norm "
-        "group_norm norm cosine_similarity logsumexp prod softmax log_softmax cumprod cumsum sum trace "
-        "cross_entropy nll_loss mse_loss l1_loss huber_loss smooth_l1_loss kl_div binary_cross_entropy_with_logits "
-        "hinge_embedding_loss cosine_embedding_loss margin_ranking_loss triplet_margin_loss poisson_nll_loss cdist "
-        "gaussian_nll_loss soft_margin_loss multi_margin_loss interpolate"
-    ).split()
+_AUTOCAST_FLOAT32 = (
+    "acos asin cosh erfinv exp expm1 log log10 log2 log1p reciprocal rsqrt sinh tan pow softplus layer_norm "
+    "group_norm norm cosine_similarity logsumexp prod softmax log_softmax cumprod cumsum sum trace cross_entropy "
+    "nll_loss mse_loss l1_loss huber_loss smooth_l1_loss kl_div binary_cross_entropy_with_logits "
+    "hinge_embedding_loss cosine_embedding_loss margin_ranking_loss triplet_margin_loss poisson_nll_loss cdist "
+    "gaussian_nll_loss soft_margin_loss multi_margin_loss interpolate"
 )
+AUTOCAST_FLOAT32 = frozenset(_AUTOCAST_FLOAT32.split())
 
 
 class Backend:

@@ -19,14 +19,13 @@ ndarray = np.ndarray
 
 
 #: PyTorch's list for the CPU is shorter than that for accelerators: bfloat16 has float32's range.
-AUTOCAST_FLOAT32_CPU = frozenset(
-    (
-        "prod trace cdist cross_entropy nll_loss mse_loss l1_loss huber_loss smooth_l1_loss kl_div "
-        "binary_cross_entropy binary_cross_entropy_with_logits hinge_embedding_loss cosine_embedding_loss "
-        "margin_ranking_loss triplet_margin_loss poisson_nll_loss gaussian_nll_loss soft_margin_loss "
-        "multi_margin_loss quantile nanquantile"
-    ).split()
+_AUTOCAST_FLOAT32_CPU = (
+    "prod trace cdist cross_entropy nll_loss mse_loss l1_loss huber_loss smooth_l1_loss kl_div "
+    "binary_cross_entropy binary_cross_entropy_with_logits hinge_embedding_loss cosine_embedding_loss "
+    "margin_ranking_loss triplet_margin_loss poisson_nll_loss gaussian_nll_loss soft_margin_loss "
+    "multi_margin_loss quantile nanquantile"
 )
+AUTOCAST_FLOAT32_CPU = frozenset(_AUTOCAST_FLOAT32_CPU.split())
 
 
 def _quiet_error_state() -> tuple[contextvars.ContextVar, Any]:

@@ -16,13 +16,21 @@ from dovetail.modes.base import (
     paused,
     state,
     tell,
-    through_module,
     through_modes,
+    through_module,
     through_node,
 )
 
 __all__ = [
-    "BlockMode", "Mode", "State", "active", "paused", "state", "tell", "through_module", "through_modes",
+    "BlockMode",
+    "Mode",
+    "State",
+    "active",
+    "paused",
+    "state",
+    "tell",
+    "through_modes",
+    "through_module",
     "through_node",
 ]  # fmt: skip
 

@@ -88,7 +88,7 @@ class Mode:
 
 
 class BlockMode(Mode):
-    """A mode that is a decorator too: what it does with an op is ``see``, since calling it with a function wraps that."""
+    """A mode that is a decorator too: calling it with a function wraps that, so that ops go to ``see``."""
 
     def __call__(self, op: Any, args: Any = None, kwargs: Any = None) -> Any:
         if args is None:

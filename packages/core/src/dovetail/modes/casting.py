@@ -16,12 +16,11 @@ from dovetail.modes.base import BlockMode, state
 from dovetail.tensor import Tensor
 
 #: Ops that run in autocast's dtype: their cost is in multiplying, and hardware sums up in float32.
-LOWERED = frozenset(
-    (
-        "matmul linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d "
-        "scaled_dot_product_attention addmm baddbmm bmm mm lstm gru rnn einsum tensordot"
-    ).split()
+_LOWERED = (
+    "matmul linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d "
+    "scaled_dot_product_attention addmm baddbmm bmm mm lstm gru rnn einsum tensordot"
 )
+LOWERED = frozenset(_LOWERED.split())
 _STANDARD = (dtypes.float16, dtypes.bfloat16)
 
 

@@ -59,10 +59,11 @@ FORMULAS: dict[str, Formula] = {
 }  # fmt: skip
 
 #: Ops that move or choose elements, or make none: they count nothing in a profile.
-MOVING = frozenset(
-    "cast cat clone embedding expand fill flip gather index_select masked_fill permute put repeat reshape roll slice_view "
-    "squeeze stack take transpose tril triu unslice unsqueeze untake where".split()
+_MOVING = (
+    "cast cat clone embedding expand fill flip gather index_select masked_fill permute put repeat reshape roll "
+    "slice_view squeeze stack take transpose tril triu unslice unsqueeze untake where"
 )
+MOVING = frozenset(_MOVING.split())
 
 
 def products(definition: Any, out: Any, args: tuple, kwargs: dict[str, Any]) -> int:

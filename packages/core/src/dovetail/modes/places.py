@@ -9,7 +9,7 @@ import linecache
 import os
 import sys
 from collections.abc import Iterable
-from itertools import islice
+from itertools import islice, pairwise
 from types import CodeType, FrameType
 from typing import Any
 
@@ -110,7 +110,7 @@ def shown_stack(lines: Iterable[Line]) -> str:
 def names_of(modules: tuple[Any, ...]) -> list[str]:
     """Return what each module is called within the one around it, the first by its class."""
     names = [type(module).__name__ for module in modules[:1]]
-    for outer, inner in zip(modules, modules[1:], strict=False):
+    for outer, inner in pairwise(modules):
         found = next((name for name, module in outer.named_modules() if module is inner and name), None)
         names.append(found or f"<{type(inner).__name__}>")
     return names

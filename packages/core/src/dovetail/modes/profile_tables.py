@@ -82,7 +82,7 @@ def _column(name: str) -> str:
 def _by_op(rows: list[Average], whole: int) -> list[tuple[str, ...]]:
     shaped = any(row.input_shapes for row in rows)
     head = ("Name", "Self %", "Self", "Total %", "Total", "Average", "Calls", "Bytes", "FLOP", "FLOP/s")
-    cells = [(*head, "Input sizes") if shaped else head]
+    cells: list[tuple[str, ...]] = [(*head, "Input sizes") if shaped else head]
     for row in rows:
         line = (
             row.key, share(row.own, whole), duration(row.own), share(row.total, whole), duration(row.total),
@@ -94,7 +94,7 @@ def _by_op(rows: list[Average], whole: int) -> list[tuple[str, ...]]:
 
 
 def _by_module(rows: list[Average], whole: int) -> list[tuple[str, ...]]:
-    cells = [("Module", "Self", "Forward", "Backward", "Total %", "Calls", "Bytes", "FLOP")]
+    cells: list[tuple[str, ...]] = [("Module", "Self", "Forward", "Backward", "Total %", "Calls", "Bytes", "FLOP")]
     cells += [
         (
             row.key, duration(row.own), duration(row.total - row.backward), duration(row.backward),

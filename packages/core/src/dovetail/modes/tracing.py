@@ -132,7 +132,7 @@ class _Tracer(Mode):
         """Add a step, unless random numbers were drawn before it: these would be the same ones each time."""
         if _drawn() != self.random:
             raise TraceError(
-                f"trace: random numbers were drawn before {name!r}{_here()}; a graph would use the same ones each time: "
+                f"trace: random numbers were drawn before {name!r}{_here()}; a graph would use them each time; "
                 "call .eval() on modules with dropout, or draw before and give them as an input"
             )
         step = Step(name, call, args, options)
@@ -185,7 +185,7 @@ class _Tracer(Mode):
     def moved(self, tensor: Tensor, out: Tensor) -> None:
         """Write down a move to another device."""
         value = self.value_of(tensor)
-        step = self.write_down("move", Tensor.to, (value,), {"device": str(out.device)})
+        step = self.write_down("move", _move, (value,), {"device": str(out.device)})
         step.outputs = (self.add(out, "", RESULT, value.depends),)
 
     def leaves(self, tensor: Tensor) -> None:
@@ -197,6 +197,10 @@ class _Tracer(Mode):
                 f"{_here()}; a graph would not read them again: stay with tensors (where, gather, index_select), or "
                 "give what is decided by them as an input"
             )
+
+
+def _move(tensor: Any, *, device: str) -> Any:
+    return tensor.to(device)
 
 
 def _drawn() -> bytes:
