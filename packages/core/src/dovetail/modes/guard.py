@@ -15,8 +15,8 @@ FLOATING = 2  # DType.category
 
 #: Ops whose results, and gradients, are finite wherever what they are made of is: they move, choose or bound elements.
 _STAYS_FINITE = (
-    "abs amax amin cat ceil clone flip floor gather index_select maximum minimum neg relu repeat roll round "
-    "sigmoid sign stack take tanh tril triu trunc where max_pool2d"
+    "abs amax amin cat ceil clone flip floor maximum minimum neg relu roll round sigmoid sign stack tanh tril triu "
+    "trunc where max_pool2d"
 )
 STAYS_FINITE = frozenset(_STAYS_FINITE.split())
 
@@ -270,8 +270,7 @@ def _finite(value: Any) -> bool:
     array = getattr(value, "_array", None)
     if array is None:
         return not isinstance(value, float) or isfinite(value)
-    device = value._device
-    return device.categories[array.dtype] < FLOATING or device.backend.all_finite(array)
+    return value.dtype.category < FLOATING or value._device.backend.all_finite(array)
 
 
 def _label(definition: Any, position: int) -> str:
