@@ -151,13 +151,13 @@ def test_other_dtypes_and_absent_devices_switch_it_off(x):
         mode = autocast("cpu", dtype=float32)
     with mode:
         assert (x @ x).dtype is float32
-    with pytest.warns(UserWarning, match="autocast: .*'nowhere'.*; autocast is off"):
+    with pytest.warns(UserWarning, match=r"autocast: .*'nowhere'.*; autocast is off"):
         mode = autocast("nowhere")
     assert not mode.enabled
     autocast("nowhere", enabled=False)
     with pytest.raises(TypeError, match="takes the name of a device type, such as 'cpu', got 3"):
         autocast(3)
-    with pytest.raises(dovetail.errors.DeviceError, match="autocast: .*'nowhere'"):
+    with pytest.raises(dovetail.errors.DeviceError, match=r"autocast: .*'nowhere'"):
         dovetail.get_autocast_dtype("nowhere")
 
 
@@ -202,3 +202,14 @@ def test_other_backends_have_the_long_list(monkeypatch, x):
             assert out.amax(0).dtype is float16
     finally:
         plugins.reset()
+
+
+def test_a_cast_keeps_nothing_of_what_it_casts():
+    x = dovetail.ones(3, requires_grad=True)
+    y = x.half()
+    assert y.grad_fn.saved[0] is float32
+    with dovetail.no_grad():
+        x.mul_(2)
+    y.sum().backward()
+    y.sum().backward()
+    assert (x.grad.dtype, x.grad.tolist()) == (float32, [2, 2, 2])

@@ -8,34 +8,35 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from numpy import asarray, ndarray
+
 from dovetail import modes
 from dovetail.align import align, explain, ready
-from dovetail.autograd.graph import LEAF, Node, Output, keep, next_sequence
+from dovetail.autograd.graph import LEAF, Node, Output, keep, new_node, next_sequence
 from dovetail.device import Device
 from dovetail.errors import GradError
 from dovetail.kernels import prepared_kernel
-from dovetail.modes import state, through_modes
+from dovetail.modes import state, through_modes, unrecorded
 from dovetail.op import Op
-from dovetail.tensor import Tensor
+from dovetail.tensor import Tensor, new_tensor
 from dovetail.views import Shared, mark_view
 
 active_modes = modes.active
-new, new_node = Tensor.__new__, Node.__new__
 ELEMENTWISE = ("same", "number", "float")  # how the inputs of an op that broadcasts may be promoted
 SPELLINGS = {"axis": "dim", "keepdims": "keepdim"}
 NUMBERS = (float, int)
 ONE = ("out",)  # the results of an op that has one
 INTEGER, FLOATING = 1, 2  # DType.category; complex is above floating point
+FIRST, SECOND, BOTH = 1, 2, 3  # which inputs need a gradient, as ``keep`` takes it
+NO_OPTIONS: dict[str, Any] = {}
 
 
 def make_call(op: Op) -> Any:
     """Return the function that runs ``op``, specialised by the number of its inputs."""
     plain = not (op.options or op.variadic or op.optional or op.view or op.mutates) and op.outputs == ONE
-    if plain and op.promote in ELEMENTWISE and len(op.inputs) == 1:
+    if plain and len(op.inputs) == 1:
         return _unary(op)
-    if plain and op.promote in ELEMENTWISE and len(op.inputs) == 2:
-        return _binary(op)
-    return _general(op)
+    return _binary(op) if plain and len(op.inputs) == 2 else _general(op)
 
 
 def _unary(op: Op) -> Any:
@@ -45,8 +46,7 @@ def _unary(op: Op) -> Any:
         if active_modes and state.modes:
             return through_modes(call, (x,), {})
         try:
-            a = x._array
-            device = x._device
+            a, device = x._array, x._device
             fits = not least or device.categories[a.dtype] >= least
         except (AttributeError, KeyError):
             fits = False
@@ -56,66 +56,67 @@ def _unary(op: Op) -> Any:
             result = kernels[device](a)
         except Exception as error:
             result = again(op, (x,), (a,), device, error)
-        out = new(Tensor)  # what Tensor(result, device) does, without the call
-        out._array = result
-        out._device = device
+        out = new_tensor()  # what Tensor(result, device) does, without the call
+        out._array, out._device = result, device
         out._node = out._alias = out.grad = None
         node_x = x._node
-        if node_x is None or not state.grad or not op.differentiable:
+        if node_x is None or not op.differentiable or (unrecorded and not state.grad):
             return out
-        node = out._node = Node(op, (x if node_x is LEAF else node_x,))
+        node = out._node = Node()
+        node.op, node.sequence, node.shape = op, next_sequence(), result.shape
+        node.edges = (x if node_x is LEAF else node_x,)
+        node.saved = node.versions = None
         if op.kept:
-            keep(node, (True,), (x,), {}, (out,))
+            keep(node, FIRST, (x,), NO_OPTIONS, (out,))
         return out
 
     return call
 
 
 def _binary(op: Op) -> Any:
-    kernels, least = op.kernels, op.least
+    kernels, least, mixed, numbers = op.kernels, op.least, op.promote is None, op.promote in ELEMENTWISE
 
     def call(x, y):
         if active_modes and state.modes:
             return through_modes(call, (x, y), {})
+        kind = y.__class__
         try:
-            a, device = x._array, x._device
-            if y.__class__ is not Tensor and y.__class__ in NUMBERS:
-                b = y
-                fits = device.categories[a.dtype] >= (FLOATING if y.__class__ is float or least > INTEGER else INTEGER)
+            a, device, node_x = x._array, x._device, x._node
+            if kind is not Tensor and (kind is float or kind is int):
+                b, node_y = y, None
+                fits = numbers and device.categories[a.dtype] >= (
+                    FLOATING if kind is float or least > INTEGER else INTEGER
+                )
+                if fits and a.__class__ is ndarray:
+                    b = asarray(y, a.dtype)  # NumPy does the same, but takes twice as long
             else:
-                b = y._array
-                fits = a.dtype is b.dtype and y._device is device and (not least or device.categories[a.dtype] >= least)
+                b, node_y = y._array, y._node
+                fits = (a.dtype is b.dtype or mixed) and y._device is device
+                fits = fits and (not least or device.categories[a.dtype] >= least)
         except (AttributeError, KeyError):
             fits = False
         if not fits:
             (x, y), (a, b), device = align(op, (x, y))
+            node_x, node_y = getattr(x, "_node", None), getattr(y, "_node", None)
         try:
             result = kernels[device](a, b)
         except Exception as error:
             result = again(op, (x, y), (a, b), device, error)
-        if result.__class__ is not a.__class__:
-            result = device.backend.as_array(result)
-        out = new(Tensor)
+        out = new_tensor()
         out._array, out._device = result, device
         out._node = out._alias = out.grad = None
-        node_x, node_y = None if a is x else x._node, None if b is y else y._node
-        if (node_x is None and node_y is None) or not state.grad or not op.differentiable:
+        if (node_x is None and node_y is None) or not op.differentiable or (unrecorded and not state.grad):
             return out
-        node = out._node = new_node(Node)
-        node.op, node.sequence = op, next_sequence()
+        node = out._node = Node()
+        node.op, node.sequence, node.shape = op, next_sequence(), result.shape
         node.edges = (x if node_x is LEAF else node_x, y if node_y is LEAF else node_y)
         node.saved = node.versions = None
-        node.shapes = None if a is not x and b is not y and a.shape == b.shape else shapes_of(a, b)
         if op.kept:
-            keep(node, (node_x is not None, node_y is not None), (x, y), {}, (out,))
+            needed = FIRST if node_y is None else SECOND if node_x is None else BOTH
+            keep(node, needed, (x, y), NO_OPTIONS, (out,))
         return out
 
     return call
-
-
-def shapes_of(*arrays: Any) -> tuple:
-    """Return the arrays' shapes, None for a number."""
-    return tuple([getattr(array, "shape", None) for array in arrays])
 
 
 def again(op: Op, inputs: tuple, arrays: tuple, device: Device, error: Exception) -> Any:
@@ -124,8 +125,10 @@ def again(op: Op, inputs: tuple, arrays: tuple, device: Device, error: Exception
     The first call on a device finds no kernel; and where warnings are errors, one may have raised a mere warning.
     """
     try:
+        if op.check is not None:
+            op.check(*inputs)
         if device not in op.kernels:
-            return prepared_kernel(op, device)(*arrays)
+            return device.backend.run_quietly(prepared_kernel(op, device), *arrays)
         if isinstance(error, (RuntimeWarning, FloatingPointError)):
             return device.backend.run_quietly(op.kernels[device], *arrays)
     except Exception as failure:
@@ -198,6 +201,8 @@ def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
     """Run an op of any shape on sorted arguments."""
     found: Any = ready(op, inputs)
     inputs, arrays, device = (inputs, *found) if found is not None else align(op, inputs)
+    if op.view:
+        arrays = (inputs[0]._memory(),)
     if op.check is not None:
         op.check(*inputs, **options)
     native = options
@@ -222,22 +227,25 @@ def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
 def record(op: Op, inputs: tuple, options: dict[str, Any], outputs: tuple) -> Node | None:
     """Make the node of an op that ran, if an input needs a gradient, and make the outputs its results."""
     edges: Any = []
-    needed = False
+    needed, bit = 0, 1
     for value in inputs:
         node = value._node if isinstance(value, Tensor) else None
-        needed = needed or node is not None
-        edges.append(value if node is LEAF else node)
+        if node is not None:
+            needed |= bit
+            if node is LEAF:
+                node = value
+        bit += bit
+        edges.append(node)
     if not needed:
         return None
-    node = Node(op, tuple(edges))
-    if len(edges) > 1:
-        node.shapes = tuple([value._array.shape if isinstance(value, Tensor) else None for value in inputs])
     several = len(outputs) > 1
+    shape = tuple([getattr(out._array, "shape", None) for out in outputs]) if several else outputs[0]._array.shape
+    node = new_node(op, tuple(edges), shape)
     for index, (name, output) in enumerate(zip(op.outputs, outputs, strict=True)):
         if name not in op.no_grad_outputs:
             output._node = Output(node, index) if several else node
     if op.kept:
-        keep(node, tuple([edge is not None for edge in edges]), inputs, options, outputs)
+        keep(node, needed, inputs, options, outputs)
     return node
 
 

@@ -12,7 +12,8 @@
 
 A kernel's positional parameters are the inputs, tensors all (``*tensors`` takes a list of them, a default of None makes
 one optional); its keyword-only parameters are the options. A rule's parameter names say what is kept for it: ``g``
-comes first, then any of ``out`` (or the names of several results), an input, ``<input>_shape``, or an option.
+comes first, then any of ``out`` (or the names of several results), an input, ``<input>_shape``, ``<input>_dtype`` or an
+option.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ from dovetail.device import Device
 
 #: Every op by name, in the order in which they were defined.
 OPS: dict[str, Op] = {}
+
+
+#: Stands for what has not been looked at yet.
+UNKNOWN = ("unknown",)
 
 
 class Sample:
@@ -90,7 +95,8 @@ class Op:
         self.differentiable = False
         self.joint = self.variadic
         self.keeps_outputs = self.keeps_tensors = False
-        self.keepers: dict[tuple, Any] = {}  # what finds the values to save, by which inputs need a gradient
+        self.keepers: dict[int, Any] = {}  # what finds the values to save, by which inputs need a gradient
+        self.plain: Any = UNKNOWN  # its rules on bare arrays, where they are that simple; see ``autograd.bare``
         self.call: Any = None
 
     def _read_signature(self) -> None:
@@ -178,7 +184,8 @@ class Op:
     def _check_rule(self, name: str, rule: Callable[..., Any]) -> None:
         """Refuse a rule that asks for something that the op does not have."""
         asked = parameters_of(rule)
-        allowed = ["g", *self.outputs, *self.inputs, *(f"{name}_shape" for name in self.inputs), *self.options]
+        facts = [f"{name}_{fact}" for name in self.inputs for fact in ("shape", "dtype")]
+        allowed = ["g", *self.outputs, *self.inputs, *facts, *self.options]
         unknown = [word for word in asked if word not in allowed]
         if unknown:
             raise TypeError(f"op {self.name!r}: rule for {name!r} asks for {unknown}; it may ask for {sorted(allowed)}")
@@ -194,6 +201,7 @@ class Op:
         self.evaluators = tuple(
             _evaluator(rules[name], [self.kept.index(word) for word in wanted[name]]) for name in self.inputs
         )
+        self.plain = UNKNOWN
         self.differentiable = any(self.evaluators)
         self.joint = self.variadic or self.joint_rule is not None
         self.keeps_outputs = any(name in self.outputs for name in self.kept)

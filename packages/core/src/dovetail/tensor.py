@@ -51,7 +51,20 @@ class Size(tuple):
         return Size(tuple(self) + tuple(other))
 
 
-class Tensor:
+class _TensorType(type):
+    """The type of ``Tensor``: it takes a call's arguments, so that the class itself needs no ``__init__``.
+
+    A call of a class that has one takes half as long again; ``new_tensor`` makes each result of an op without.
+    """
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls.__new__ is not object.__new__ or cls.__init__ is not object.__init__:  # a subclass with its own
+            return type.__call__(cls, *args, **kwargs)
+        array, device = args if len(args) == 2 and args[1].__class__ is Device else _legacy_arguments(*args, **kwargs)
+        return type.__call__(cls)._set(array, device)
+
+
+class Tensor(metaclass=_TensorType):
     """An array of numbers of one dtype on one device, which can record what is computed from it.
 
     ``Tensor([1, 2])`` gives the default dtype whatever the numbers are, and ``Tensor(2, 3)`` an uninitialised tensor of
@@ -69,21 +82,29 @@ class Tensor:
     #: NumPy leaves mixed operations to the tensor.
     __array_priority__ = 1000
 
-    def __init__(self, array: Any = (), device: Any = None, *sizes: int) -> None:
-        if device.__class__ is not Device:
-            array, device = _legacy_arguments(array, device, sizes)
-        self._array = array
-        self._device: Device = device
-        self._node: Any = None
-        self._alias: Any = None
-        self.grad: Tensor | None = None
+    def _set(self, array: Any, device: Device) -> Any:
+        """Make this the tensor of an array without history, and return it."""
+        self._array, self._device = array, device
+        self._node = self._alias = self.grad = None
+        return self
+
+    def _memory(self) -> Any:
+        """Return the array, in memory that others may share from now on."""
+        array = self._array = self._device.backend.shareable(self._array)
+        return array
 
     @staticmethod
     def _plain(array: Any, device: Device) -> Tensor:
         return Tensor(array, device)
 
     if TYPE_CHECKING:
+        _array: Any
+        _device: Device
+        _node: Any
+        _alias: Any
+        grad: Tensor | None
 
+        def __init__(self, *args: Any, **kwargs: Any) -> None: ...
         def __getattr__(self, name: str) -> Any: ...
         def __add__(self, other: Any) -> Tensor: ...
         def __radd__(self, other: Any) -> Tensor: ...
@@ -226,7 +247,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """Return a tensor on the same memory that is no part of the graph."""
-        out = Tensor(self._array, self._device)
+        out = Tensor(self._memory(), self._device)
         out._alias = shared_of(self)
         if active_modes and state.modes:
             tell("detached", self, out)
@@ -242,14 +263,14 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """A tensor on the same memory; writes to it are not tracked."""
-        out = Tensor(self._array, self._device)
+        out = Tensor(self._memory(), self._device)
         if active_modes and state.modes:
             tell("detached", self, out)
         return out
 
     @data.setter
     def data(self, value: Tensor) -> None:
-        self._array, self._device = value._array, value._device
+        self._array, self._device = value._memory(), value._device
 
     # Out of the tensor
 
@@ -269,7 +290,7 @@ class Tensor:
                 raise DeviceError(f"can't give a NumPy view of a tensor on '{self._device}'; use tensor.cpu().numpy()")
         if active_modes and state.modes:
             tell("leaves", self)
-        return self._device.backend.to_numpy(self._array)
+        return self._device.backend.to_numpy(self._memory())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
@@ -368,13 +389,16 @@ def _unpickle(kind: type, array: np.ndarray, device: str, requires_grad: bool, a
 
 def _remade(kind: Any, array: Any, device: Device, node: Any) -> Any:
     """Return a tensor of a subclass, without calling the subclass."""
-    out = kind.__new__(kind)
-    Tensor.__init__(out, array, device)
+    out = object.__new__(kind)._set(array, device)
     out._node = node
     return out
 
 
-def _legacy_arguments(first: Any, second: Any, rest: tuple) -> tuple[Any, Device]:
+#: Makes an empty tensor, whose slots the caller fills: the fastest way there is.
+new_tensor: Any = type.__call__.__get__(Tensor)  # type: ignore[attr-defined]
+
+
+def _legacy_arguments(first: Any = (), second: Any = None, *rest: int) -> tuple[Any, Device]:
     """Return the array and device for ``Tensor(data)`` and ``Tensor(*sizes)``."""
     from dovetail.creation import empty, tensor
 

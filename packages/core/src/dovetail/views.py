@@ -184,6 +184,18 @@ def assign(tensor: Any, value: Any) -> Any:
     return tensor
 
 
+def add_into(tensor: Any, value: Any) -> None:
+    """Add ``value`` to ``tensor``, which has no history, in its own memory where that is possible."""
+    seen = active_modes and state.modes
+    alike = value._device is tensor._device and value._array.dtype == tensor._array.dtype
+    if seen or not alike or value._array.shape != tensor._array.shape:
+        tensor.add_(value)
+        return
+    tensor._array = tensor._device.backend.add_into(tensor._array, value._array)
+    if tensor._alias is not None:
+        tensor._alias.shared.version += 1
+
+
 def _rebase(tensor: Any, value: Any, shared: Shared) -> None:
     alias = tensor._alias
     if type(alias) is not View:

@@ -16,6 +16,7 @@ from dovetail.autograd.grad_mode import (
 from dovetail.autograd.graph import LEAF, Output
 from dovetail.errors import GradError
 from dovetail.modes import state
+from dovetail.views import add_into
 
 __all__ = [
     "backward", "enable_grad", "grad", "inference_mode", "is_grad_enabled", "no_grad", "set_grad_enabled",
@@ -66,7 +67,7 @@ def _accumulate(leaf: Any, grad: Any, fresh: bool) -> None:
     elif state.grad:
         leaf.grad = leaf.grad + grad
     else:
-        leaf.grad.add_(grad)
+        add_into(leaf.grad, grad)
 
 
 def backward(

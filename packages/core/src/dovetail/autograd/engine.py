@@ -6,10 +6,12 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
+from dovetail.autograd.bare import BareWalk, device_of_bare_walk
 from dovetail.autograd.graph import FREED, Node, Output, saved_values
 from dovetail.errors import ShapeError
 from dovetail.modes import active as active_modes
 from dovetail.modes import state, tell, through_node
+from dovetail.tensor import Tensor
 
 Receive = Callable[[Any, Any, bool], None]
 
@@ -30,10 +32,18 @@ def walk(
         watched: by (node's sequence, index of its result) a function that is given that result's whole gradient.
         leading: sequences of the only nodes to go through; all by default.
     """
+    device = None if create or watched or active_modes else device_of_bare_walk(roots)
+    if device is not None:
+        bare = BareWalk(device, receive)
+        for edge, grad in roots:
+            bare.give(edge, bare.bared(grad), False)
+        del roots
+        bare.run(retain, leading)
+        return
     heap: list[int] = []
     pending: dict[int, list] = {}
     for edge, grad in roots:
-        _give(edge, grad, False, heap, pending, receive)
+        give(edge, grad, False, heap, pending, receive)
     del roots
     while heap:
         node, g = pending.pop(heappop(heap))
@@ -50,39 +60,42 @@ def _pass_on(
     node: Node, g: Any, retain: bool, create: bool, heap: list[int], pending: dict[int, list], receive: Receive
 ) -> None:
     """Run the rules of one node's inputs, free what it saved, and give the gradients to where the inputs came from."""
-    op, saved, shapes = node.op, node.saved, node.shapes
+    saved = node.saved
+    grads = gradients(node, g, create)
+    if not retain and node.op.keeps_tensors:  # shapes and options may stay, as they do in PyTorch
+        node.saved = FREED
+    for position, (edge, grad) in enumerate(zip(node.edges, grads, strict=True)):
+        if edge is not None and grad is not None:
+            grad = fitted(grad, edge, node.op, position)
+            if active_modes and state.modes:
+                tell("gradient", node, position, grad, g, saved)
+            give(edge, grad, grad is not g, heap, pending, receive)
+
+
+def gradients(node: Node, g: Any, create: bool) -> Any:
+    """Return the gradient of each of a node's inputs by its rules, None where none is needed.
+
+    Raises:
+        GradError: what the node saved was freed, or written to.
+    """
+    op, saved = node.op, node.saved
     if saved is not None:
         saved = saved_values(node, create)
-        if not retain and op.keeps_tensors:  # shapes and options may stay, as they do in PyTorch
-            node.saved = FREED
-    grads = _joint_gradients(node, g, saved) if op.joint else None
-    for position, edge in enumerate(node.edges):
-        if edge is None:
-            continue
-        if grads is None:
-            evaluate = op.evaluators[position]
-            grad = None if evaluate is None else evaluate(g, saved)
-        else:
-            grad = grads[position]
-        if grad is None:
-            continue
-        if shapes is not None and grad._array.shape != shapes[position]:
-            grad = unbroadcast(grad, shapes[position], op, position)
-        if active_modes and state.modes:
-            tell("gradient", node, position, grad, g, saved)
-        if edge.__class__ is Node and edge.sequence not in pending:
-            pending[edge.sequence] = [edge, grad]
-            heappush(heap, edge.sequence)
-        else:
-            _give(edge, grad, grad is not g, heap, pending, receive)
+    if op.joint:
+        return op.evaluators[0](tuple(g) if g.__class__ is list else g, saved)
+    return [
+        None if edge is None or evaluate is None else evaluate(g, saved)
+        for edge, evaluate in zip(node.edges, op.evaluators, strict=True)
+    ]
 
 
-def _joint_gradients(node: Node, g: Any, saved: Any) -> Any:
-    """Return the gradients of all inputs, from one rule."""
-    return node.op.evaluators[0](tuple(g) if g.__class__ is list else g, saved)
+def fitted(grad: Any, edge: Any, op: Any, position: int) -> Any:
+    """Return a gradient in the shape of the tensor that it belongs to: summed where that was broadcast."""
+    shape = edge._array.shape if isinstance(edge, Tensor) else edge.shape
+    return grad if grad._array.shape == shape else unbroadcast(grad, shape, op, position)
 
 
-def _give(edge: Any, grad: Any, fresh: bool, heap: list[int], pending: dict[int, list], receive: Receive) -> None:
+def give(edge: Any, grad: Any, fresh: bool, heap: list[int], pending: dict[int, list], receive: Receive) -> None:
     """Add a gradient to what a node has pending, or hand it to a leaf."""
     kind = edge.__class__
     if kind is Node:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from dovetail.modes import state
+from dovetail.modes import set_recording, state
 
 
 class _GradMode:
@@ -18,10 +18,10 @@ class _GradMode:
 
     def __enter__(self) -> None:
         self.outer.append(state.grad)
-        state.grad = self.mode
+        set_recording(self.mode)
 
     def __exit__(self, *error: Any) -> None:
-        state.grad = self.outer.pop()
+        set_recording(self.outer.pop())
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         mode = self.mode
@@ -29,11 +29,11 @@ class _GradMode:
         @wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             outer = state.grad
-            state.grad = mode
+            set_recording(mode)
             try:
                 return function(*args, **kwargs)
             finally:
-                state.grad = outer
+                set_recording(outer)
 
         return wrapped
 
@@ -81,11 +81,11 @@ class set_grad_enabled(_GradMode):
     def __init__(self, mode: bool) -> None:
         super().__init__(bool(mode))
         self.called_from = state.grad
-        state.grad = self.mode
+        set_recording(self.mode)
 
     def __enter__(self) -> None:
         self.outer.append(self.called_from)
-        state.grad = self.mode
+        set_recording(self.mode)
 
 
 def is_grad_enabled() -> bool:

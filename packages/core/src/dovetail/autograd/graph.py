@@ -30,21 +30,20 @@ class Node:
         edges: for each input None (no gradient needed), the Node or Output that made it, or the leaf tensor itself.
         saved: the values that the rules asked for, in the order of ``op.kept``; ``FREED`` after they were used.
         versions: how often each saved tensor's memory had been written to; None when none had been.
-        shapes: the inputs' shapes where broadcasting may have to be undone, otherwise None.
+        shape: the result's shape, which the gradients that come back are brought to; several results have one each.
         sequence: falls with time, so that a node's consumers all have smaller ones.
         origin: where the op was called, set by a mode that notes it and otherwise not there.
     """
 
-    __slots__ = ("__weakref__", "edges", "op", "origin", "saved", "sequence", "shapes", "versions")
-    origin: Any
+    __slots__ = ("__weakref__", "edges", "op", "origin", "saved", "sequence", "shape", "versions")
 
-    def __init__(self, op: Any, edges: tuple) -> None:
-        self.op = op
-        self.edges = edges
-        self.saved: Any = None
-        self.versions: Any = None
-        self.shapes: Any = None
-        self.sequence = next_sequence()
+    op: Any
+    edges: tuple
+    saved: Any
+    versions: Any
+    shape: Any
+    sequence: int
+    origin: Any
 
     def name(self) -> str:
         """Return the name that PyTorch shows, such as ``AddBackward0``."""
@@ -62,6 +61,14 @@ class Node:
         return f"<{self.name()}>"
 
 
+def new_node(op: Any, edges: tuple, shape: Any) -> Node:
+    """Return a node that has saved nothing yet. (Calling a class with an ``__init__`` would take twice as long.)"""
+    node = Node()
+    node.op, node.edges, node.shape, node.sequence = op, edges, shape, next_sequence()
+    node.saved = node.versions = None
+    return node
+
+
 class Output:
     """One result of a node that has several."""
 
@@ -71,16 +78,25 @@ class Output:
         self.node = node
         self.index = index
 
+    @property
+    def shape(self) -> tuple:
+        """The result's shape."""
+        return self.node.shape[self.index]
 
-def keep(node: Node, needed: tuple, inputs: tuple, options: dict[str, Any], outputs: tuple) -> None:
-    """Save in ``node`` what the rules of the inputs that need a gradient ask for, and nothing else."""
+
+def keep(node: Node, needed: int, inputs: tuple, options: dict[str, Any], outputs: tuple) -> None:
+    """Save in ``node`` what the rules of the inputs that need a gradient ask for, and nothing else.
+
+    Args:
+        needed: which inputs do, the first one as bit 0.
+    """
     op = node.op
     keeper = op.keepers.get(needed)
     if keeper is None:
         keeper = op.keepers[needed] = _keeper(_plan(op, needed))
     saved = node.saved = keeper(inputs, options, outputs)
     for value in saved:
-        if getattr(value, "_alias", None) is not None:
+        if getattr(value, "_alias", None) is not None and value._alias.shared.version:
             node.versions = [getattr(getattr(value, "_alias", None), "version", 0) for value in saved]
             return
 
@@ -96,10 +112,16 @@ def _keeper(plan: tuple[tuple[int, Any], ...]) -> Any:
     if len(plan) == 2 and plan[0][0] == plan[1][0] == INPUT:
         first, second = plan[0][1], plan[1][1]
         return lambda inputs, options, outputs: (inputs[first], inputs[second])
+    if len(plan) == 2 and (plan[0][0], plan[1][0]) in ((INPUT, NOTHING), (NOTHING, INPUT)):
+        place = 0 if plan[0][0] == INPUT else 1
+        only = plan[place][1]
+        if place:
+            return lambda inputs, options, outputs: (None, inputs[only])
+        return lambda inputs, options, outputs: (inputs[only], None)
     return lambda inputs, options, outputs: [_FETCH[kind](index, inputs, options, outputs) for kind, index in plan]
 
 
-NOTHING, INPUT, OUTPUT, SHAPE, OPTION, INPUTS, SHAPES = range(7)
+NOTHING, INPUT, OUTPUT, SHAPE, OPTION, INPUTS, SHAPES, DTYPE = range(8)
 _FETCH = (
     lambda index, inputs, options, outputs: None,
     lambda index, inputs, options, outputs: inputs[index],
@@ -108,14 +130,15 @@ _FETCH = (
     lambda index, inputs, options, outputs: options[index],
     lambda index, inputs, options, outputs: inputs,
     lambda index, inputs, options, outputs: tuple([x._array.shape for x in inputs]),
+    lambda index, inputs, options, outputs: getattr(inputs[index], "dtype", None),
 )
 
 
-def _plan(op: Any, needed: tuple) -> tuple[tuple[int, Any], ...]:
+def _plan(op: Any, needed: int) -> tuple[tuple[int, Any], ...]:
     """Return where each kept value comes from, when these inputs need a gradient."""
     wanted = frozenset[str]()
-    for position, need in enumerate(needed):
-        if need:
+    for position in range(needed.bit_length()):
+        if needed >> position & 1:
             wanted |= op.keeps_by_input[0 if op.variadic else position]
     return tuple(_source(op, name) if name in wanted else (NOTHING, 0) for name in op.kept)
 
@@ -127,6 +150,8 @@ def _source(op: Any, name: str) -> tuple[int, Any]:
         return OUTPUT, op.outputs.index(name)
     if name in op.options:
         return OPTION, name
+    if name.endswith("_dtype"):
+        return DTYPE, op.inputs.index(name.removesuffix("_dtype"))
     return (SHAPES, 0) if op.variadic else (SHAPE, op.inputs.index(name.removesuffix("_shape")))
 
 

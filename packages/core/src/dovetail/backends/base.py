@@ -42,6 +42,8 @@ class Backend:
             or, where there is none, by the reference kernel on this namespace.
         autocast_dtype: the dtype that ``autocast`` computes in by default.
         autocast_float32: names of the ops that ``autocast`` runs in float32.
+        plain_operators: whether ``+ - * /`` on arrays of one real dtype, and with Python numbers, give the ops' numbers,
+            so that gradients may be computed by them without tensors around the arrays. No plug-in's kernel sees these.
 
     Example::
 
@@ -61,6 +63,7 @@ class Backend:
     nondeterministic_kernels: frozenset[str] = frozenset()
     autocast_dtype: str = "float16"
     autocast_float32: frozenset[str] = AUTOCAST_FLOAT32
+    plain_operators: bool = False
 
     @property
     def xp(self) -> Any:
@@ -128,6 +131,17 @@ class Backend:
         target[...] = value
         return target
 
+    def shareable(self, array: Any) -> Any:
+        """Return an array on memory that views can share, where a kernel may have given a mere number for one element.
+
+        The tensor holds what this gives from then on.
+        """
+        return array
+
+    def add_into(self, target: Any, value: Any) -> Any:
+        """Add ``value``, of the same shape and dtype, to ``target`` and return the array that now holds the sum."""
+        return self.write(target, target + value)
+
     def shares_memory(self, first: Any, second: Any) -> bool:
         """Return whether two arrays share memory; asked of results that may be views, such as a reshape's."""
         return False
@@ -171,10 +185,6 @@ class Backend:
         return tables
 
     # Kernels
-
-    def as_array(self, result: Any) -> Any:
-        """Return what a kernel gave as an array, when it is of another class than its first input."""
-        return result
 
     def run_quietly(self, kernel: Callable[..., Any], *arrays: Any) -> Any:
         """Run a kernel that raised a warning about its numbers again, without warnings."""

@@ -54,6 +54,7 @@ class CpuBackend(Backend):
     capabilities = frozenset({"float64", "float16", "bfloat16", "complex", "writes", "views"})
     autocast_dtype = "bfloat16"
     autocast_float32 = AUTOCAST_FLOAT32_CPU
+    plain_operators = True
 
     @property
     def xp(self) -> Any:
@@ -68,8 +69,21 @@ class CpuBackend(Backend):
     def from_numpy(self, array: np.ndarray, index: int = 0) -> np.ndarray:
         return np.array(array)
 
-    def to_numpy(self, array: np.ndarray) -> np.ndarray:
-        return array
+    def to_numpy(self, array: Any) -> np.ndarray:
+        return array if array.__class__ is ndarray else np.asarray(array)
+
+    def shareable(self, array: Any) -> np.ndarray:
+        # NumPy gives scalars for 0-d results; they are kept, as calculating with them takes a tenth of the time
+        return array if array.__class__ is ndarray else np.asarray(array)
+
+    def write(self, target: Any, value: Any) -> Any:
+        if target.__class__ is not ndarray:
+            return value[()] if value.__class__ is ndarray else value
+        target[...] = value
+        return target
+
+    def add_into(self, target: Any, value: Any) -> Any:
+        return np.add(target, value, out=target) if target.__class__ is ndarray else target + value
 
     def native_dtype(self, dtype: DType) -> np.dtype:
         return dtype.numpy
@@ -97,82 +111,44 @@ class CpuBackend(Backend):
                 _error_state.reset(token)
         return bool(np.isfinite(array).all())
 
-    def as_array(self, result: Any) -> ndarray:
-        return result if result.__class__ is ndarray else np.asarray(result)
-
     def run_quietly(self, kernel: Callable[..., Any], *arrays: Any) -> Any:
         with np.errstate(all="ignore"):
             return kernel(*arrays)
 
     def prepare(self, kernel: Callable[..., Any], arity: int | None) -> Callable[..., Any]:
-        """Run the kernel without floating-point warnings, and make arrays of the scalars that NumPy gives for 0-d."""
-        if isinstance(kernel, Direct):
-            return kernel.function
-        if arity == 1:
-            return _unary(kernel)
-        return _binary(kernel) if arity == 2 else _general(kernel)
+        """Run the kernel without floating-point warnings, on arrays, also where NumPy gave scalars for 0-d."""
+        return kernel.function if isinstance(kernel, Direct) else _quietly(kernel)
 
 
-def _unary(kernel: Callable[..., Any]) -> Callable[..., Any]:
+def _quietly(kernel: Callable[..., Any]) -> Callable[..., Any]:
     set_state, reset_state, quiet, asarray = _error_state.set, _error_state.reset, _quiet, np.asarray
 
-    def unary(x: Any) -> Any:
+    def run(*arrays: Any, **options: Any) -> Any:
+        arrays = tuple([asarray(array) if isinstance(array, np.generic) else array for array in arrays])
         token = set_state(quiet)
-        try:
-            result = kernel(np, x)
-        finally:
-            reset_state(token)
-        if result.__class__ is not ndarray:
-            result = asarray(result)
-        return result if result.dtype is x.dtype else _as_bfloat16(result, x)
-
-    return unary
-
-
-def _binary(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    set_state, reset_state, quiet, asarray = _error_state.set, _error_state.reset, _quiet, np.asarray
-
-    def binary(x: Any, y: Any) -> Any:
-        if y.__class__ is float and x.__class__ is ndarray:
-            y = asarray(y, x.dtype)  # NumPy does the same, but takes twice as long
-        token = set_state(quiet)
-        try:
-            result = kernel(np, x, y)
-        finally:
-            reset_state(token)
-        if result.__class__ is not ndarray:
-            result = asarray(result)
-        return result if x.__class__ is not ndarray or result.dtype is x.dtype else _as_bfloat16(result, x)
-
-    return binary
-
-
-def _general(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    def general(*arrays: Any, **options: Any) -> Any:
-        token = _error_state.set(_quiet)
         try:
             result = kernel(np, *arrays, **options)
         finally:
-            _error_state.reset(token)
-        if result.__class__ is ndarray and (not arrays or result.dtype is arrays[0].dtype):
-            return result
+            reset_state(token)
         if result is None:
             return None
-        like = arrays[0] if options.get("dtype") is None else None
+        like = getattr(arrays[0], "dtype", None) if arrays and options.get("dtype") is None else None
         if isinstance(result, tuple):
-            return tuple([None if part is None else _as_bfloat16(np.asarray(part), like) for part in result])
-        return _as_bfloat16(result if result.__class__ is ndarray else np.asarray(result), like)
+            return tuple([None if part is None else _as_bfloat16(part, like) for part in result])
+        return _as_bfloat16(result, like)
 
-    return general
-
-
-# Sums and products run without the above: setting the error state costs half of what adding two small arrays does, and
-# they hardly ever have anything to warn of. When they have, the warning is filtered out.
-warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"dovetail\.dispatch$")
+    return run
 
 
-def _as_bfloat16(result: ndarray, like: Any) -> ndarray:
+# What is a ``Direct`` kernel runs without the above: setting the error state costs as much as adding two small arrays.
+# It hardly ever has anything to warn of; when it has, the warning is filtered out.
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"dovetail\.")
+
+
+def _as_bfloat16(result: Any, like: Any) -> Any:
     """Return a kernel's result as bfloat16 when its input was; NumPy makes float32 of that with a Python number."""
-    if like is None or result.dtype is like.dtype or like.dtype.kind != "V" or result.dtype.kind != "f":
+    if not isinstance(result, (ndarray, np.generic)):
+        result = np.asarray(result)
+    if like is None or result.dtype is like or like.kind != "V" or result.dtype.kind != "f":
         return result
-    return result.astype(like.dtype)
+    return result.astype(like)

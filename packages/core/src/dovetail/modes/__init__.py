@@ -14,11 +14,13 @@ from dovetail.modes.base import (
     State,
     active,
     paused,
+    set_recording,
     state,
     tell,
     through_modes,
     through_module,
     through_node,
+    unrecorded,
 )
 
 __all__ = [
@@ -27,11 +29,13 @@ __all__ = [
     "State",
     "active",
     "paused",
+    "set_recording",
     "state",
     "tell",
     "through_modes",
     "through_module",
     "through_node",
+    "unrecorded",
 ]  # fmt: skip
 
 LATE = {

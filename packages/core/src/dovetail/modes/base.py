@@ -23,8 +23,20 @@ class State(threading.local):
 
 
 state = State()
+#: One entry for each thread that records nothing now: another falsy test, since a thread's own state costs more.
+unrecorded: list[None] = []
 #: One entry for each mode active in any thread: the dispatcher's one falsy test.
 active: list[Mode] = []
+
+
+def set_recording(recording: bool) -> None:
+    """Set whether this thread records operations: ``state.grad``, which only this changes, and ``unrecorded``."""
+    if recording is not state.grad:
+        state.grad = recording
+        if recording:
+            unrecorded.pop()
+        else:
+            unrecorded.append(None)
 
 
 class Mode:

@@ -95,7 +95,7 @@ class _Tracer(Mode):
             return entry[0]
         shared = self.arrays.get(id(tensor._array))
         if shared is None:
-            return None
+            return None if entry is None else entry[0]  # a number that became an array
         value = shared[0]
         self.known[id(tensor)] = (value, tensor._array, tensor)
         return value

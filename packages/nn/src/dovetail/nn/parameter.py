@@ -15,8 +15,7 @@ def _adopt(cls: type[Any], data: Any) -> Any:
         data = dovetail.empty(0)
     elif not isinstance(data, Tensor):
         raise TypeError(f"{cls.__name__} wraps a Tensor; got {type(data).__name__}; make one with dovetail.tensor(...)")
-    made = Tensor.__new__(cls)
-    Tensor.__init__(made, data._array, data._device)
+    made = object.__new__(cls)._set(data._memory(), data._device)
     made._alias = data.detach()._alias
     return made
 
