@@ -16,7 +16,9 @@ LATE = {
     "get_autocast_dtype": "dovetail.modes.casting",
     "is_autocast_enabled": "dovetail.modes.casting",
     "use_deterministic_algorithms": "dovetail.modes.determinism",
+    "is_deterministic_algorithms_warn_only_enabled": "dovetail.modes.determinism",
     "load": "dovetail.serialization",
+    "nan_guard": "dovetail.modes.guard",
     "save": "dovetail.serialization",
     "set_printoptions": "dovetail.printing",
 }

@@ -17,7 +17,7 @@ from dovetail.device import Device
 from dovetail.dtypes import DType
 from dovetail.errors import DeviceError, DTypeError, GradError
 from dovetail.modes import active as active_modes
-from dovetail.modes import paused, state, tell
+from dovetail.modes import state, tell
 from dovetail.views import View, shared_of
 
 
@@ -351,9 +351,6 @@ class Tensor(metaclass=_TensorType):
     def __repr__(self, **kwargs: Any) -> str:
         from dovetail.printing import tensor_repr
 
-        if active_modes and state.modes:
-            with paused():
-                return tensor_repr(self)
         return tensor_repr(self)
 
     def __format__(self, spec: str) -> str:

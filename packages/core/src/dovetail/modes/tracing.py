@@ -71,7 +71,7 @@ class _Tracer(Mode):
         self.known: dict[int, tuple[Value, Any, Tensor]] = {}  # by tensor: its value, and its array at the time
         self.arrays: dict[int, tuple[Value, Any]] = {}  # by array
         # tensors that are there before are used by reference; the list keeps others from getting their ids
-        self.before = [found for found in gc.get_objects() if isinstance(found, Tensor)]
+        self.before = [found for found in gc.get_objects() if issubclass(type(found), Tensor)]
         self.existing = set(map(id, self.before))
         named = getattr(function, "state_dict", None) and [*function.named_parameters(), *function.named_buffers()]
         self.names = {id(tensor): name for name, tensor in named or ()}
