@@ -22,7 +22,7 @@ class Shapes(dovetail.Mode):
 
 # endregion
 
-from dovetail import nn, optim
+nn, optim = dovetail.nn, dovetail.optim
 
 
 @pytest.fixture

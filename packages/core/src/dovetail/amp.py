@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial, wraps
 from typing import Any
 
 import dovetail
 from dovetail.modes.casting import autocast, get_autocast_dtype, is_autocast_enabled
 from dovetail.tensor import Tensor
 
-__all__ = ["GradScaler", "autocast", "get_autocast_dtype", "is_autocast_available", "is_autocast_enabled"]
+__all__ = [
+    "GradScaler", "autocast", "custom_bwd", "custom_fwd", "get_autocast_dtype", "is_autocast_available",
+    "is_autocast_enabled",
+]  # fmt: skip
 
 UNSCALED, STEPPED = "unscaled", "stepped"
 
@@ -28,6 +32,57 @@ def is_autocast_available(device_type: str) -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def custom_fwd(fwd: Any = None, *, device_type: str, cast_inputs: Any = None) -> Any:
+    """Decorate the ``forward`` of an ``autograd.Function`` so that its ``backward`` can run under the same autocast.
+
+    Args:
+        device_type: whose autocast.
+        cast_inputs: a dtype to cast floating-point tensors to where autocast is on; ``forward`` then runs without it.
+
+    Example::
+
+        >>> import dovetail
+        >>> from types import SimpleNamespace
+        >>> @dovetail.amp.custom_fwd(device_type="cpu", cast_inputs=dovetail.float32)
+        ... def forward(ctx, x):
+        ...     return x @ x
+        >>> with dovetail.autocast("cpu"):
+        ...     forward(SimpleNamespace(), dovetail.ones(2, 2).half()).dtype
+        dovetail.float32
+    """
+    if fwd is None:
+        return partial(custom_fwd, device_type=device_type, cast_inputs=cast_inputs)
+
+    @wraps(fwd)
+    def forward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
+        enabled = is_autocast_enabled(device_type)
+        ctx._dtype, ctx._fwd_used_autocast = get_autocast_dtype(device_type), enabled and cast_inputs is None
+        if not enabled or cast_inputs is None:
+            return fwd(ctx, *args, **kwargs)
+        with autocast(device_type, enabled=False):
+            named = {name: _cast(value, cast_inputs) for name, value in kwargs.items()}
+            return fwd(ctx, *[_cast(value, cast_inputs) for value in args], **named)
+
+    return forward
+
+
+def _cast(value: Any, dtype: Any) -> Any:
+    return value.to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def custom_bwd(bwd: Any = None, *, device_type: str) -> Any:
+    """Decorate the ``backward`` that belongs to a ``forward`` decorated by ``custom_fwd``."""
+    if bwd is None:
+        return partial(custom_bwd, device_type=device_type)
+
+    @wraps(bwd)
+    def backward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
+        with autocast(device_type, ctx._dtype, enabled=ctx._fwd_used_autocast):
+            return bwd(ctx, *args, **kwargs)
+
+    return backward
 
 
 class GradScaler:

@@ -76,10 +76,12 @@ class autocast(BlockMode):
         self.cache: dict[tuple[int, DType], tuple] = {}
         self.shadowed = 0
         self.outer: list[autocast | None] = []
+        self.node: Any = None  # whose rules ran when the block began; the rules of others run as they were recorded
 
     def __enter__(self) -> autocast:
         outer = innermost(self.device)
         self.outer.append(outer)
+        self.node = state.node
         self.cache = {} if outer is None else outer.cache
         if outer is not None:
             outer.shadowed += 1
@@ -107,7 +109,7 @@ class autocast(BlockMode):
         """Cast the inputs as the op's list says, and run it."""
         definition = op.definition
         name = definition.name
-        if not self.enabled or self.shadowed or state.node is not None or definition.mutates:
+        if not self.enabled or self.shadowed or state.node is not self.node or definition.mutates:
             return op(*args, **kwargs)
         if name in LOWERED:
             return op(*[self._lowered(value) for value in args], **kwargs)
@@ -180,7 +182,7 @@ def run_composed(function: Callable[..., Any], args: tuple, kwargs: dict[str, An
     """Run a function that composes what PyTorch has as one op: in float32 if listed, else in its input's dtype."""
     tensor = next((value for value in args if isinstance(value, Tensor)), None)
     mode = None if tensor is None else innermost(tensor._device.type)
-    if mode is None or tensor is None or not mode.enabled or state.node is not None or not mode._applies(tensor):
+    if mode is None or tensor is None or not mode.enabled or state.node is not mode.node or not mode._applies(tensor):
         return function(*args, **kwargs)
     if function.__name__ not in tensor._device.backend.autocast_float32:
         return function(*args, **kwargs).to(tensor.dtype)
