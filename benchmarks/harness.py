@@ -18,10 +18,14 @@ Timing = Callable[[int], float]
 
 @dataclass(frozen=True)
 class Case:
-    """One benchmark: how to time `number` runs of it with a library ("dovetail", "torch")."""
+    """One benchmark: how to time `number` runs of it with a library ("dovetail", "torch").
+
+    Where `beside` is given, it is what Dovetail is timed with in place of PyTorch, as the name must say.
+    """
 
     name: str
     timing: Callable[[Any], Timing]
+    beside: Callable[[Any], Timing] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,10 @@ def runs_per_round(timing: Timing) -> int:
 
 def measure(case: Case, ours: Any, theirs: Any | None, rounds: int) -> Result:
     """Time a case in turns: each round runs both, and the one that begins changes from round to round."""
-    sides = [case.timing(library) for library in (ours, theirs) if library is not None]
+    if case.beside is not None:
+        sides = [case.timing(ours), case.beside(ours)]
+    else:
+        sides = [case.timing(library) for library in (ours, theirs) if library is not None]
     numbers = [runs_per_round(timing) for timing in sides]
     times: list[list[float]] = [[], []]
     for turn in range(WARM_ROUNDS + rounds):

@@ -14,8 +14,11 @@ def test_case_runs(case):
     assert case.timing(dovetail)(1) > 0
 
 
+BESIDE_PYTORCH = [case for case in CASES if case.beside is None]
+
+
 @pytest.mark.parity
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@pytest.mark.parametrize("case", BESIDE_PYTORCH, ids=[case.name for case in BESIDE_PYTORCH])
 def test_case_runs_in_pytorch(case):
     torch = pytest.importorskip("torch")
     assert case.timing(torch)(1) > 0
@@ -34,6 +37,15 @@ def test_sides_take_turns():
     result = measure(Case("x", timing), "a", "b", rounds=2)
     assert calls[6:] == ["a", "b", "b", "a", "a", "b", "b", "a"]  # after three calls each that find the number of runs
     assert len(result.ours) == len(result.theirs) == 2
+
+
+def test_a_case_may_stand_beside_another_of_dovetail():
+    def timing(name):
+        return lambda library: lambda number: number * (0.02 if (name, library) == ("guarded", "ours") else 0.01)
+
+    for theirs in ("theirs", None):
+        result = measure(Case("x", timing("guarded"), timing("plain")), "ours", theirs, rounds=2)
+        assert result.ratio == 2.0
 
 
 def test_slow_first_run_does_not_count():

@@ -60,7 +60,7 @@ def test_the_first_parameter_is_the_namespace():
     ("rules", "message"),
     [
         ({"z": lambda g: g}, r"op 'product': a rule for 'z', but its inputs are \['x', 'y'\]"),
-        ({"x": lambda g, z: g}, r"rule for 'x' asks for \['z'\]; it may ask for .*'out', 'scale', 'x', 'x_shape'"),
+        ({"x": lambda g, z: g}, r"rule for 'x' asks for \['z'\]; it may ask for .*'out', 'scale', 'x', 'x_dtype'"),
         ({"x": lambda y, g: g}, r"the first parameter of the rule for 'x' must be 'g', got \['y', 'g'\]"),
         ({"x": lambda: None}, r"must be 'g', got \[\]"),
     ],

@@ -79,6 +79,13 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from dovetail.func import vmap
+    from dovetail.modes.casting import autocast, get_autocast_dtype, is_autocast_enabled
+    from dovetail.modes.determinism import (
+        are_deterministic_algorithms_enabled,
+        is_deterministic_algorithms_warn_only_enabled,
+        use_deterministic_algorithms,
+    )
+    from dovetail.modes.guard import nan_guard
     from dovetail.printing import set_printoptions
     from dovetail.sampling import bernoulli, binomial, multinomial, normal, poisson
     from dovetail.serialization import load, save

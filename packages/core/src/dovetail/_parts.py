@@ -11,12 +11,19 @@ from dovetail.errors import MissingPackageError
 
 #: Names of ``dovetail`` that are imported when they are first asked for, so that ``import dovetail`` stays fast.
 LATE = {
+    "are_deterministic_algorithms_enabled": "dovetail.modes.determinism",
+    "autocast": "dovetail.modes.casting",
     "bernoulli": "dovetail.sampling",
     "binomial": "dovetail.sampling",
+    "get_autocast_dtype": "dovetail.modes.casting",
+    "is_autocast_enabled": "dovetail.modes.casting",
+    "is_deterministic_algorithms_warn_only_enabled": "dovetail.modes.determinism",
     "load": "dovetail.serialization",
     "multinomial": "dovetail.sampling",
+    "nan_guard": "dovetail.modes.guard",
     "normal": "dovetail.sampling",
     "poisson": "dovetail.sampling",
+    "use_deterministic_algorithms": "dovetail.modes.determinism",
     "save": "dovetail.serialization",
     "set_printoptions": "dovetail.printing",
     "vmap": "dovetail.func",

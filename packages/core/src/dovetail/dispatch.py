@@ -84,7 +84,9 @@ def _binary(op: Op) -> Any:
             a, device, node_x = x._array, x._device, x._node
             if kind is not Tensor and (kind is float or kind is int):
                 b, node_y = y, None
-                fits = numbers and device.categories[a.dtype] >= (FLOATING if kind is float or least > INTEGER else INTEGER)
+                fits = numbers and device.categories[a.dtype] >= (
+                    FLOATING if kind is float or least > INTEGER else INTEGER
+                )
                 if fits and a.__class__ is ndarray:
                     b = asarray(y, a.dtype)  # NumPy does the same, but takes twice as long
             else:

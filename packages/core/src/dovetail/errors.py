@@ -9,6 +9,9 @@ Each also is the built-in that PyTorch raises in the same place, so ``except Run
     ├── GradError             (RuntimeError)  misuse of autograd
     ├── DistributionError     (RuntimeError, ValueError)  random numbers that no distribution or generator gives
     ├── VmapError             (RuntimeError)  what cannot be done to all samples of a batch at once
+    ├── NonFiniteError        (RuntimeError)  an op made nan or inf, and a mode looks out for that
+    ├── DeterminismError      (RuntimeError)  an op would not give the same numbers each time
+    ├── TraceError            (RuntimeError)  a function that cannot be written down as a graph
     ├── PluginError           (RuntimeError)  a plug-in that does not load or does not keep its contract
     ├── LoadError             (RuntimeError)  a file that is damaged or not ours
     ├── SaveError             (TypeError)     an object that cannot be saved
@@ -42,6 +45,18 @@ class DistributionError(DovetailError, RuntimeError, ValueError):
 
 class VmapError(DovetailError, RuntimeError):
     """A vmapped function asks for what cannot be done to all samples at once."""
+
+
+class NonFiniteError(DovetailError, RuntimeError):
+    """An op made nan or inf while ``nan_guard`` or ``detect_anomaly`` looked."""
+
+
+class DeterminismError(DovetailError, RuntimeError):
+    """An op would not give the same numbers each time, and ``deterministic`` is on."""
+
+
+class TraceError(DovetailError, RuntimeError):
+    """A function did what a graph cannot repeat."""
 
 
 class PluginError(DovetailError, RuntimeError):

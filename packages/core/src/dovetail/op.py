@@ -12,7 +12,8 @@
 
 A kernel's positional parameters are the inputs, tensors all (``*tensors`` takes a list of them, a default of None makes
 one optional); its keyword-only parameters are the options. A rule's parameter names say what is kept for it: ``g``
-comes first, then any of ``out`` (or the names of several results), an input, ``<input>_shape``, or an option.
+comes first, then any of ``out`` (or the names of several results), an input, ``<input>_shape``, ``<input>_dtype`` or an
+option.
 """
 
 from __future__ import annotations
@@ -189,7 +190,8 @@ class Op:
     def _check_rule(self, name: str, rule: Callable[..., Any]) -> None:
         """Refuse a rule that asks for something that the op does not have."""
         asked = parameters_of(rule)
-        allowed = ["g", *self.outputs, *self.inputs, *(f"{name}_shape" for name in self.inputs), *self.options]
+        facts = [f"{name}_{fact}" for name in self.inputs for fact in ("shape", "dtype")]
+        allowed = ["g", *self.outputs, *self.inputs, *facts, *self.options]
         unknown = [word for word in asked if word not in allowed]
         if unknown:
             raise TypeError(f"op {self.name!r}: rule for {name!r} asks for {unknown}; it may ask for {sorted(allowed)}")

@@ -16,6 +16,8 @@ from dovetail.autograd.graph import LEAF, Output
 from dovetail.device import Device
 from dovetail.dtypes import DType
 from dovetail.errors import DeviceError, DTypeError, GradError
+from dovetail.modes import active as active_modes
+from dovetail.modes import state, tell
 from dovetail.views import View, shared_of
 
 
@@ -247,18 +249,25 @@ class Tensor(metaclass=_TensorType):
         """Return a tensor on the same memory that is no part of the graph."""
         out = Tensor(self._device.backend.detached(self._memory()), self._device)
         out._alias = shared_of(self)
+        if active_modes and state.modes:
+            tell("detached", self, out)
         return out
 
     def detach_(self) -> Tensor:
         """Cut this tensor from the graph that it was computed in; returns it."""
         self._node = None
         self._array = self._device.backend.detached(self._array)
+        if active_modes and state.modes:
+            tell("detached", self, self)
         return self
 
     @property
     def data(self) -> Tensor:
         """A tensor on the same memory; writes to it are not tracked."""
-        return Tensor(self._device.backend.detached(self._memory()), self._device)
+        out = Tensor(self._device.backend.detached(self._memory()), self._device)
+        if active_modes and state.modes:
+            tell("detached", self, out)
+        return out
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -280,6 +289,8 @@ class Tensor(metaclass=_TensorType):
                 raise GradError("can't call numpy() on a tensor that requires grad; use tensor.detach().numpy()")
             if self._device is not devices.CPU and not self._device.backend.level:
                 raise DeviceError(f"can't give a NumPy view of a tensor on '{self._device}'; use tensor.cpu().numpy()")
+        if active_modes and state.modes:
+            tell("leaves", self)
         return self._device.backend.to_numpy(self._memory())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -6,7 +6,8 @@ from typing import Any
 
 from dovetail.device import Device
 from dovetail.dispatch import record
-from dovetail.modes import state
+from dovetail.modes import active as active_modes
+from dovetail.modes import state, tell
 from dovetail.op import Op
 from dovetail.tensor import Tensor
 
@@ -20,6 +21,8 @@ def transfer(x: Tensor, device: Device) -> Tensor:
     out = Tensor(array, device)
     if state.grad:
         record(TRANSFER, (x,), {"source": x._device}, (out,))
+    if active_modes and state.modes:
+        tell("moved", x, out)
     return out
 
 

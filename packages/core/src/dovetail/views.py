@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dovetail.errors import DTypeError, GradError, ShapeError
-from dovetail.modes import state
+from dovetail.modes import active as active_modes
+from dovetail.modes import state, tell
 from dovetail.op import Op
 
 
@@ -133,6 +134,8 @@ def before(tensor: Any) -> Any:
     old = type(tensor)._plain(tensor._array, tensor._device)
     old._node = tensor._node
     old._alias = shared_of(tensor)
+    if active_modes and state.modes:
+        tell("stands_for", old, tensor)
     return old
 
 
@@ -179,6 +182,8 @@ def assign(tensor: Any, value: Any) -> Any:
     tensor._array = tensor._device.backend.write(tensor._array, value._array)
     shared = shared_of(tensor)
     shared.version += 1
+    if active_modes and state.modes:
+        tell("written", tensor, value)
     if state.grad:
         _rebase(tensor, value, shared)
     return tensor
@@ -186,13 +191,14 @@ def assign(tensor: Any, value: Any) -> Any:
 
 def add_into(tensor: Any, value: Any) -> None:
     """Add ``value`` to ``tensor``, which has no history, in its own memory where that is possible."""
-    if value._device is tensor._device and value._array.dtype == tensor._array.dtype:
-        if value._array.shape == tensor._array.shape:
-            tensor._array = tensor._device.backend.add_into(tensor._array, value._array)
-            if tensor._alias is not None:
-                tensor._alias.shared.version += 1
-            return
-    tensor.add_(value)
+    seen = active_modes and state.modes
+    alike = value._device is tensor._device and value._array.dtype == tensor._array.dtype
+    if seen or not alike or value._array.shape != tensor._array.shape:
+        tensor.add_(value)
+        return
+    tensor._array = tensor._device.backend.add_into(tensor._array, value._array)
+    if tensor._alias is not None:
+        tensor._alias.shared.version += 1
 
 
 def _rebase(tensor: Any, value: Any, shared: Shared) -> None:

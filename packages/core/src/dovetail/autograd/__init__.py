@@ -23,6 +23,15 @@ __all__ = [
 ]  # fmt: skip
 
 
+def __getattr__(name: str) -> Any:
+    """Import what watches a backward pass when it is first used."""
+    if name in ("detect_anomaly", "is_anomaly_enabled", "set_detect_anomaly"):
+        from dovetail.modes import guard
+
+        return getattr(guard, name)
+    raise AttributeError(f"module 'dovetail.autograd' has no attribute {name!r}; it has {__all__}")
+
+
 def _roots(tensors: Sequence[Any], grads: Sequence[Any], what: str) -> list[tuple[Any, Any]]:
     """Pair each tensor's edge with its starting gradient, ones for a single element."""
     from dovetail.creation import ones_like

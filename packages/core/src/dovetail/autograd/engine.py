@@ -10,6 +10,7 @@ from dovetail.autograd.bare import BareWalk, accumulate, device_of_bare_walk
 from dovetail.autograd.graph import FREED, Node, Output, saved_values
 from dovetail.errors import ShapeError
 from dovetail.modes import active as active_modes
+from dovetail.modes import state, tell, through_node
 from dovetail.tensor import Tensor
 
 Receive = Callable[[Any, Any, bool], None]
@@ -49,19 +50,25 @@ def walk(
         if watched:
             _tell(watched, node, g)
         if leading is None or node.sequence in leading:
-            _pass_on(node, g, retain, create, heap, pending, receive)
+            if active_modes and state.modes:
+                through_node(node, _pass_on, g, retain, create, heap, pending, receive)
+            else:
+                _pass_on(node, g, retain, create, heap, pending, receive)
 
 
 def _pass_on(
     node: Node, g: Any, retain: bool, create: bool, heap: list[int], pending: dict[int, list], receive: Receive
 ) -> None:
     """Run the rules of one node's inputs, free what it saved, and give the gradients to where the inputs came from."""
+    saved = node.saved
     grads = gradients(node, g, create)
     if not retain and node.op.keeps_tensors:  # shapes and options may stay, as they do in PyTorch
         node.saved = FREED
     for position, (edge, grad) in enumerate(zip(node.edges, grads, strict=True)):
         if edge is not None and grad is not None:
             grad = fitted(grad, edge, node.op, position)
+            if active_modes and state.modes:
+                tell("gradient", node, position, grad, g, saved)
             give(edge, grad, grad is not g, heap, pending, receive)
 
 

@@ -32,9 +32,10 @@ class Node:
         versions: how often each saved tensor's memory had been written to; None when none had been.
         shape: the result's shape, which the gradients that come back are brought to; several results have one each.
         sequence: falls with time, so that a node's consumers all have smaller ones.
+        origin: where the op was called, set by a mode that notes it and otherwise not there.
     """
 
-    __slots__ = ("__weakref__", "edges", "op", "saved", "sequence", "shape", "versions")
+    __slots__ = ("__weakref__", "edges", "op", "origin", "saved", "sequence", "shape", "versions")
 
     op: Any
     edges: tuple
@@ -42,6 +43,7 @@ class Node:
     versions: Any
     shape: Any
     sequence: int
+    origin: Any
 
     def name(self) -> str:
         """Return the name that PyTorch shows, such as ``AddBackward0``."""
@@ -119,6 +121,8 @@ def _source(op: Any, name: str) -> str:
         return f"twin(outputs[{op.outputs.index(name)}])"
     if name in op.options:
         return f"options[{name!r}]"
+    if name.endswith("_dtype"):
+        return f"inputs[{op.inputs.index(name.removesuffix('_dtype'))}].dtype"
     if op.variadic:
         return "tuple([shape_of(value) for value in inputs])"
     if op.promote in (None, "match") and name.removesuffix("_shape") not in op.optional:  # never a number

@@ -15,6 +15,16 @@ from dovetail.errors import DeviceError, DTypeError
 #: What a backend may state in ``capabilities``. A missing one means that conformance does not ask for it.
 CAPABILITIES = frozenset({"float64", "float16", "bfloat16", "complex", "writes", "views"})
 
+#: What an accelerator's autocast runs in float32: what loses too much, or overflows, in 16 bits; and losses.
+_AUTOCAST_FLOAT32 = (
+    "acos asin cosh erfinv exp expm1 log log10 log2 log1p reciprocal rsqrt sinh tan pow softplus layer_norm "
+    "group_norm norm cosine_similarity logsumexp prod softmax log_softmax cumprod cumsum sum trace cross_entropy "
+    "nll_loss mse_loss l1_loss huber_loss smooth_l1_loss kl_div binary_cross_entropy_with_logits "
+    "hinge_embedding_loss cosine_embedding_loss margin_ranking_loss triplet_margin_loss poisson_nll_loss cdist "
+    "gaussian_nll_loss soft_margin_loss multi_margin_loss interpolate"
+)
+AUTOCAST_FLOAT32 = frozenset(_AUTOCAST_FLOAT32.split())
+
 
 class Backend:
     """A device type: a name, an array namespace and, where it pays, faster kernels.
@@ -28,6 +38,10 @@ class Backend:
             ``NotImplemented`` passes the call on to the reference kernel.
         capabilities: what the arrays can do, of ``float64 float16 bfloat16 complex writes views``: ``writes`` means
             that ``array[index] = value`` changes the array, ``views`` that a slice shares its array's memory.
+        nondeterministic_kernels: names of the ops that may give other numbers for the same inputs, by an own kernel
+            or, where there is none, by the reference kernel on this namespace.
+        autocast_dtype: the dtype that ``autocast`` computes in by default.
+        autocast_float32: names of the ops that ``autocast`` runs in float32.
         plain_operators: whether ``+ - * /`` on arrays of one real dtype, and with Python numbers, give the ops' numbers,
             so that gradients may be computed by them without tensors around the arrays. No plug-in's kernel sees these.
 
@@ -48,6 +62,9 @@ class Backend:
     level: int = 0
     kernels: Mapping[str, Callable[..., Any]] = {}
     capabilities: frozenset[str] = frozenset({"float64", "complex", "writes", "views"})
+    nondeterministic_kernels: frozenset[str] = frozenset()
+    autocast_dtype: str = "float16"
+    autocast_float32: frozenset[str] = AUTOCAST_FLOAT32
     plain_operators: bool = False
     #: By op, what gives the gradients of all its inputs from a node and a bare array, and which ops it stands for.
     gradients: Mapping[str, tuple[Callable[[Any, Any], Any], tuple[str, ...]]] = {}
@@ -178,6 +195,10 @@ class Backend:
     def any_true(self, array: Any) -> bool:
         """Return whether an array of booleans has a true one, in any sample of a batch."""
         return bool(self.xp.any(array))
+
+    def all_finite(self, array: Any) -> bool:
+        """Return whether no element of a floating-point array is nan or inf."""
+        return bool(self.xp.all(self.xp.isfinite(array)))
 
     # Data types
 

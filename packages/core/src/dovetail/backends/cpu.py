@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import warnings
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,16 @@ from dovetail.dtypes import DType, from_numpy
 from dovetail.memory import keep_unless_told_not_to
 
 ndarray = np.ndarray
+
+
+#: PyTorch's list for the CPU is shorter than that for accelerators: bfloat16 has float32's range.
+_AUTOCAST_FLOAT32_CPU = (
+    "prod trace cdist cross_entropy nll_loss mse_loss l1_loss huber_loss smooth_l1_loss kl_div "
+    "binary_cross_entropy binary_cross_entropy_with_logits hinge_embedding_loss cosine_embedding_loss "
+    "margin_ranking_loss triplet_margin_loss poisson_nll_loss gaussian_nll_loss soft_margin_loss "
+    "multi_margin_loss quantile nanquantile"
+)
+AUTOCAST_FLOAT32_CPU = frozenset(_AUTOCAST_FLOAT32_CPU.split())
 
 
 def _quiet_error_state() -> tuple[contextvars.ContextVar, Any]:
@@ -43,6 +54,8 @@ class CpuBackend(Backend):
     name = "cpu"
     kernels = KERNELS
     capabilities = frozenset({"float64", "float16", "bfloat16", "complex", "writes", "views"})
+    autocast_dtype = "bfloat16"
+    autocast_float32 = AUTOCAST_FLOAT32_CPU
     plain_operators = True
     gradients = GRADIENTS
 
@@ -91,6 +104,18 @@ class CpuBackend(Backend):
 
     def is_owner(self, array: np.ndarray) -> bool:
         return array.base is None
+
+    def all_finite(self, array: np.ndarray) -> bool:
+        # squares cannot cancel, so that a finite sum of them proves all finite; the converse needs a closer look
+        if array.dtype.char in "fd" and array.flags.forc:
+            flat = array.ravel("K")
+            token = _error_state.set(_quiet)
+            try:
+                if isfinite(np.dot(flat, flat)):
+                    return True
+            finally:
+                _error_state.reset(token)
+        return bool(np.isfinite(array).all())
 
     def run_quietly(self, kernel: Callable[..., Any], *arrays: Any, **options: Any) -> Any:
         with np.errstate(all="ignore"):

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from numpy import asarray
 
-from dovetail.op import OPS
-
 #: Elements that the optimizer updates work on at a time, so that what they need stays in a core's cache.
 BLOCK = 65536
 
@@ -48,7 +46,7 @@ def relu_backward(g: Any, out: Any) -> Any:
 
 def matmul(x: Any, y: Any) -> Any:
     """Multiply two matrices without the search for batches."""
-    if x.ndim == 2 == y.ndim:
+    if x.ndim == 2 == y.ndim and x.dtype.kind != "V":
         return x.dot(y)
     out = np.matmul(x, y)
     return out if out.dtype is x.dtype else out.astype(x.dtype)  # of bfloat16 NumPy makes float32
@@ -70,11 +68,9 @@ def pow(xp: Any, x: Any, y: Any) -> Any:
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     """Add the bias in place."""
-    if weight.ndim != 2 or x.dtype.kind == "V":
-        return OPS["linear"].kernel(np, x, weight, bias)
-    out = x.dot(weight.T)
+    out = matmul(x, weight.T if weight.ndim == 2 else weight)
     if bias is not None:
-        out += bias
+        out = out + bias if out.ndim == 0 else np.add(out, bias, out=out)
     return out
 
 
@@ -82,7 +78,7 @@ def linear_weight(grad: Any, x: Any) -> Any:
     """Multiply two matrices without the search for batches."""
     if grad.ndim != 2:
         grad, x = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
-    return grad.T.dot(x)
+    return matmul(grad.T, x)
 
 
 def where(xp: Any, condition: Any, x: Any, y: Any) -> Any:

@@ -11,6 +11,7 @@ from dovetail.creation import from_array
 from dovetail.errors import DTypeError, ShapeError
 from dovetail.methods.registry import FUNCTIONS, check_dim, function
 from dovetail.methods.shape import cat
+from dovetail.modes.base import one_op_under_autocast
 from dovetail.ops.linalg import expect_matrices
 from dovetail.tensor import Tensor
 
@@ -41,6 +42,7 @@ def diag(x: Tensor, diagonal: int = 0) -> Tensor:
 
 
 @function
+@one_op_under_autocast
 def trace(x: Tensor) -> Tensor:
     """Return the sum of the diagonal of a matrix."""
     if x.ndim != 2:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dovetail.errors import DTypeError, ShapeError
+from dovetail.errors import ShapeError
 from dovetail.op import Sample, op
 
 
@@ -124,5 +124,3 @@ def expect_matrices(name: str, x, y, ndim: int) -> None:
     for tensor in (x, y):
         if tensor.ndim != ndim:
             raise ShapeError(f"{name}: takes tensors of {ndim} dimensions, got sizes {tuple(tensor.shape)}")
-    if x.dtype is not y.dtype:
-        raise DTypeError(f"{name}: inputs must have one dtype, got {x.dtype} and {y.dtype}")

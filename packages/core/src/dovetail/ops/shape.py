@@ -21,7 +21,7 @@ def _no_complex_gradients(x, dtype):
         raise DTypeError(f"gradients through {dtype} are not offered; detach the tensor, or keep parts apart as reals")
 
 
-cast.vjp(x=lambda g, x: g.to(x.dtype))
+cast.vjp(x=lambda g, x_dtype: g.to(x_dtype))
 cast.sample(lambda make: [Sample(make(3, 4), dtype=make.dtype("float64"))])
 
 

@@ -10,6 +10,8 @@ from typing import Any, Self
 import dovetail
 from dovetail import Tensor
 from dovetail.errors import DTypeError
+from dovetail.modes import active as active_modes
+from dovetail.modes import state, through_module
 from dovetail.nn._state import State
 from dovetail.nn.parameter import Parameter
 
@@ -89,6 +91,8 @@ class Module(State):
             hooked = self._forward_hooks or self._forward_pre_hooks
         except AttributeError:
             raise AttributeError(f"{type(self).__name__}.__init__ must call super().__init__() first") from None
+        if active_modes and state.modes:
+            return through_module(self, self._call_hooked, args, kwargs)
         if hooked:
             return self._call_hooked(args, kwargs)
         return self.forward(*args, **kwargs)

@@ -6,6 +6,7 @@ import warnings
 
 from dovetail import Tensor, ops
 from dovetail.errors import DTypeError, ShapeError
+from dovetail.modes.base import one_op_under_autocast
 from dovetail.nn._explain import explain_labels
 
 _REDUCTIONS = ("mean", "sum", "none")
@@ -44,6 +45,7 @@ def _warn_unless_same_shape(name: str, input: Tensor, target: Tensor) -> None:
         )
 
 
+@one_op_under_autocast
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Return the squared differences, reduced.
 
@@ -68,6 +70,7 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: 
     return _reduce_weighted(difference * difference, weight, reduction)
 
 
+@one_op_under_autocast
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Return the absolute differences, reduced; the arguments are those of `mse_loss`.
 
@@ -85,6 +88,7 @@ def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: T
     return _reduce_weighted((input - target).abs(), weight, reduction)
 
 
+@one_op_under_autocast
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -155,6 +159,7 @@ def _soft_cross_entropy(
     return _reduce(loss, reduction)
 
 
+@one_op_under_autocast
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -204,6 +209,7 @@ def _check_same_shape(name: str, input: Tensor, target: Tensor) -> None:
         raise DTypeError(f"{name}: the target holds probabilities, floating-point; got {target.dtype}; use .float()")
 
 
+@one_op_under_autocast
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
 ) -> Tensor:
@@ -231,6 +237,7 @@ def binary_cross_entropy(
     return _reduce(loss if weight is None else loss * weight, reduction)
 
 
+@one_op_under_autocast
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,

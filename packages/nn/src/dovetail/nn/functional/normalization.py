@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import dovetail
 from dovetail import Tensor, ops
 from dovetail.errors import ShapeError
+from dovetail.modes.base import one_op_under_autocast
 
 
+@one_op_under_autocast
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -75,6 +77,7 @@ def _normalised(
     return input * scale.reshape(shape) + shift.reshape(shape)
 
 
+@one_op_under_autocast
 def layer_norm(
     input: Tensor,
     normalized_shape: Sequence[int],
