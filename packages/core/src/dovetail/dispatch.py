@@ -41,7 +41,9 @@ def make_call(op: Op) -> Any:
 def _unary(op: Op) -> Any:
     kernels, least = op.kernels, op.least
 
-    def call(x):
+    def call(x, *, out=None):
+        if out is not None:
+            return into(call, (x,), {}, out)
         if active_modes and state.modes:
             return through_modes(call, (x,), {})
         try:
@@ -74,7 +76,9 @@ def _unary(op: Op) -> Any:
 def _binary(op: Op) -> Any:
     kernels, least = op.kernels, op.least
 
-    def call(x, y):
+    def call(x, y, *, out=None):
+        if out is not None:
+            return into(call, (x, y), {}, out)
         if active_modes and state.modes:
             return through_modes(call, (x, y), {})
         try:
@@ -141,8 +145,19 @@ def fail(op: Op, inputs: tuple, options: dict[str, Any], error: Exception) -> No
     raise explained from error
 
 
+def into(call: Any, args: tuple, kwargs: dict[str, Any], out: Any) -> Any:
+    """Run an op and write its result into ``out``, the argument of that name."""
+    from dovetail.writes import write_out
+
+    return write_out(call, args, kwargs, out)
+
+
 def _general(op: Op) -> Any:
+    has_out = "out" in op.inputs  # as a rule's own op may have
+
     def call(*args, **kwargs):
+        if kwargs and not has_out and "out" in kwargs:
+            return into(call, args, kwargs, kwargs.pop("out"))
         inputs, options = bind(op, args, kwargs)
         if active_modes and state.modes:
             return through_modes(call, inputs, options)

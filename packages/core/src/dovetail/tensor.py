@@ -229,7 +229,13 @@ class Tensor:
         return out
 
     def detach_(self) -> Tensor:
-        """Cut this tensor from the graph that it was computed in; returns it."""
+        """Cut this tensor from the graph that it was computed in; returns it.
+
+        Raises:
+            GradError: the tensor is a view, whose base would still have the history.
+        """
+        if type(self._alias) is View:
+            raise GradError("can't detach views in-place; use .detach(), which returns a tensor without history")
         self._node = None
         return self
 
@@ -240,6 +246,10 @@ class Tensor:
 
     @data.setter
     def data(self, value: Tensor) -> None:
+        if self._node is not None and value.dtype.category < 2:
+            raise DTypeError(
+                f"data set to a tensor that requires gradients must be floating point or complex dtype, got {value.dtype}"
+            )
         self._array, self._device = value._array, value._device
 
     # Out of the tensor

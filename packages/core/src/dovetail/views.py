@@ -17,14 +17,21 @@ from dovetail.op import Op
 
 
 class Shared:
-    """What all tensors on the same memory share: how often it was written to, and which views there are."""
+    """What all tensors on the same memory share: how often it was written to, and which views there are.
 
-    __slots__ = ("limit", "version", "views")
+    Attributes:
+        guarded: a write needs more than the numbers: a view shows one element several times, or stands for an array
+            of its own (``copies``), or would lose its history (``View.origin``).
+        copies: the backend gave a view as a copy, which every write brings up to date.
+    """
+
+    __slots__ = ("copies", "guarded", "limit", "version", "views")
 
     def __init__(self) -> None:
         self.version = 0
         self.views: list[weakref.ref] = []
         self.limit = 32
+        self.guarded = self.copies = False
 
     @property
     def shared(self) -> Shared:
@@ -37,19 +44,29 @@ class Shared:
             self.limit = 2 * len(self.views) + 32
         self.views.append(weakref.ref(view))
 
+    def views_of(self, base: Any) -> list[Any]:
+        """Return the views of ``base`` that are still there."""
+        alive = [reference() for reference in self.views]
+        return [view for view in alive if view is not None and type(view._alias) is View and view._alias.base is base]
+
 
 Steps = tuple[tuple[Any, dict[str, Any]], ...]
 
 
 class View:
-    """How a view was made: the ops that lead from its base to it."""
+    """How a view was made: the ops that lead from its base to it.
 
-    __slots__ = ("base", "shared", "steps")
+    ``origin`` is None for most; otherwise it says why a recorded write would have no clear gradient: the view was made
+    under ``no_grad``, or together with others by the function named.
+    """
 
-    def __init__(self, shared: Shared, base: Any, steps: Steps) -> None:
+    __slots__ = ("base", "origin", "shared", "steps")
+
+    def __init__(self, shared: Shared, base: Any, steps: Steps, origin: str | None = None) -> None:
         self.shared = shared
         self.base = base
         self.steps = steps
+        self.origin = origin
 
     @property
     def version(self) -> int:
@@ -58,6 +75,11 @@ class View:
     def replay(self, tensor: Any) -> Any:
         """Make of ``tensor`` the view that was made of the base."""
         return replay(self.steps, tensor)
+
+
+NO_GRAD = "no_grad"
+FLOATING = 2  # DType.category
+_REPEATING = ("expand", "as_strided")  # views that may show one element several times
 
 
 def replay(steps: Steps, tensor: Any) -> Any:
@@ -75,40 +97,42 @@ def shared_of(tensor: Any) -> Shared:
 
 
 def mark_view(op: Any, source: Any, options: dict[str, Any], view: Any) -> None:
-    """Note that ``view`` shares the memory of ``source``, where it does."""
+    """Note that ``view`` is a view of ``source``, where it is one; where the backend copied, keep the two alike."""
     backend = source._device.backend
-    if "views" not in backend.capabilities:
-        return
-    if op.view == "maybe" and not backend.shares_memory(view._array, source._array):
-        return
+    copied = False
+    if op.view is not True:
+        if not backend.shares_memory(view._array, source._array):
+            if op.view == "maybe":
+                return
+            copied = True
+    elif "views" not in backend.capabilities:
+        copied = True
     alias = source._alias
-    base, steps = (alias.base, alias.steps) if type(alias) is View else (source, ())
-    shared = shared_of(source)
-    view._alias = View(shared, base, (*steps, (op, options)))
+    if alias.__class__ is View:
+        base, shared, steps, origin = alias.base, alias.shared, (*alias.steps, (op, options)), alias.origin
+    else:
+        shared = source._alias = Shared() if alias is None else alias
+        base, steps, origin = source, ((op, options),), None
+    if not state.grad:
+        origin = NO_GRAD
+        if base._node is not None:
+            shared.guarded = True
+    if copied or op.name in _REPEATING:
+        shared.guarded = True
+        shared.copies = shared.copies or copied
+    view._alias = View(shared, base, steps, origin)
     shared.add(view)
 
 
-def in_place(call: Any) -> Callable[..., Any]:
-    """Return the in-place method of an op: it runs, its result goes into the first input, history is rebased."""
-    definition = getattr(call, "definition", None)
-
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        check_writable(self, call.__name__ + "_")
-        old = before(self)
-        if state.grad and (definition is None or _keeps_target(definition, self, args)):
-            # a rule needs (or, in a composition, may need) the value that is about to be overwritten
-            old._array, old._alias = self._device.backend.xp.asarray(self._array, copy=True), None
-        return assign(self, call(old, *args, **kwargs))
-
-    method.__name__ = method.__qualname__ = call.__name__ + "_"
-    method.__doc__ = f"In-place version of ``{call.__name__}``."
-    return method
-
-
-def _keeps_target(op: Op, target: Any, others: tuple) -> bool:
-    """Return whether recording ``op`` on these inputs would save the first one."""
-    needs = [getattr(value, "_node", None) is not None for value in (target, *others)]
-    return any(needed and op.inputs[0] in keeps for needed, keeps in zip(needs, op.keeps_by_input, strict=False))
+def mark_several(views: tuple, function: str) -> tuple:
+    """Note that ``views`` are the results of one function; as in PyTorch they cannot be written to where that counts."""
+    for view in views:
+        alias = view._alias
+        if alias.__class__ is View and alias.origin is None:
+            alias.origin = function
+            if alias.base._node is not None:
+                alias.shared.guarded = True
+    return views
 
 
 def check_writable(tensor: Any, what: str) -> None:
@@ -127,6 +151,30 @@ def check_writable(tensor: Any, what: str) -> None:
         )
 
 
+def check_overlap(target: Any, others: Any, what: str) -> None:
+    """Refuse to write where one element stands at several places, or is read at another place than it is written to.
+
+    Raises:
+        ShapeError: ``target`` is an expanded view, or one of ``others`` is another part of the same memory.
+    """
+    alias = target._alias
+    if alias is None:
+        return
+    backend, shared = target._device.backend, alias.shared
+    if shared.guarded and backend.repeats_elements(target._array):
+        raise ShapeError(
+            f"{what}: unsupported operation: more than one element of the written-to tensor, of sizes "
+            f"{tuple(target.shape)}, refers to a single memory location, as an expanded view does; use .clone() first"
+        )
+    for other in others:
+        found = getattr(other, "_alias", None)
+        if found is not None and found.shared is shared and backend.partly_same(target._array, other._array):
+            raise ShapeError(
+                f"{what}: unsupported operation: some elements of the input tensor, of sizes {tuple(other.shape)}, and "
+                "of the written-to tensor refer to a single memory location; use .clone() on the input first"
+            )
+
+
 def before(tensor: Any) -> Any:
     """Return a tensor that stands for ``tensor`` as it was before an in-place operation: same memory and history."""
     old = type(tensor)._plain(tensor._array, tensor._device)
@@ -135,21 +183,22 @@ def before(tensor: Any) -> Any:
     return old
 
 
-def become_view(tensor: Any, call: Callable[..., Any], *args: Any) -> Any:
+def become_view(tensor: Any, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Make ``tensor`` the view of itself that ``call`` gives: other sizes on the same memory."""
     check_writable(tensor, call.__name__ + "_")
+    _check_origin(tensor, tensor._node is not None)
     source = tensor
     if type(tensor._alias) is not View:  # a view of itself would be a cycle, so what it was stands apart as the base
         source = before(tensor)
-        for reference in source._alias.views:
-            view = reference()
-            if view is not None and type(view._alias) is View and view._alias.base is tensor:
-                view._alias.base = source
-    out = call(source, *args)
-    tensor._array, tensor._node = out._array, out._node
-    if out._alias is not None:
-        tensor._alias = out._alias
-        out._alias.shared.add(tensor)
+        for view in source._alias.views_of(tensor):
+            view._alias.base = source
+    out = call(source, *args, **kwargs)
+    if out is not source:
+        tensor._array, tensor._node = out._array, out._node
+        if out._alias is not None:
+            tensor._alias = out._alias
+            out._alias.shared.add(tensor)
+    shared_of(tensor).version += 1
     return tensor
 
 
@@ -158,6 +207,7 @@ def assign(tensor: Any, value: Any) -> Any:
 
     Raises:
         ShapeError: ``value`` does not have ``tensor``'s shape. DTypeError: its dtype does not fit.
+        GradError: the write is recorded, and ``tensor`` is one of several views, or a view made under ``no_grad``.
     """
     if value._array.shape != tensor._array.shape:
         raise ShapeError(
@@ -171,24 +221,75 @@ def assign(tensor: Any, value: Any) -> Any:
                 "use the operation that returns a new tensor, or convert first"
             )
         value = value.to(tensor.dtype)
+    _check_origin(tensor, value._node is not None)
     tensor._array = tensor._device.backend.write(tensor._array, value._array)
+    return written(tensor, value._node, value)
+
+
+def written(tensor: Any, node: Any, value: Any) -> Any:
+    """Count a write to ``tensor``'s memory; if it is recorded, ``node`` is the history of ``value``, which it got."""
     shared = shared_of(tensor)
     shared.version += 1
+    if shared.copies:
+        from dovetail.view_copies import bring_up_to_date
+
+        bring_up_to_date(tensor)
     if state.grad:
-        _rebase(tensor, value, shared)
+        _rebase(tensor, node, value, shared)
+    elif shared.guarded:
+        base = tensor._alias.base if type(tensor._alias) is View else tensor
+        for view in shared.views_of(base):
+            if view._alias.origin is not None and base._node is not None:
+                view._node = _lost(base, view)
     return tensor
 
 
-def _rebase(tensor: Any, value: Any, shared: Shared) -> None:
+def _check_origin(tensor: Any, recorded: bool) -> None:
+    """Refuse to write to a view whose other views, or whose making, leave the gradient unclear."""
+    alias = tensor._alias
+    if not state.grad or type(alias) is not View or alias.origin is None:
+        return
+    if recorded or tensor._node is not None or alias.base._node is not None:
+        raise GradError(f"{_unclear(alias)} and is being modified inplace; {_ADVICE[alias.origin == NO_GRAD]}")
+
+
+_ADVICE = (
+    "write to a copy made by .clone(), or take each part by itself, by indexing or .narrow()",
+    "make the view and write to it both inside the no_grad block, or both outside",
+)
+
+
+def _unclear(alias: View) -> str:
+    if alias.origin == NO_GRAD:
+        return "this view was created in no_grad mode"
+    return f"this view is the output of {alias.origin}, which returns multiple views,"
+
+
+def _lost(base: Any, view: Any) -> Any:
+    """Return the history of a view whose base was written to, which is an error when it is asked for."""
+    from dovetail.dispatch import record
+
+    alias = view._alias
+    message = (
+        f"{_unclear(alias)} and its base or another view of its base has been modified inplace; "
+        + _ADVICE[alias.origin == NO_GRAD]
+    )
+    record(LOST_VIEW, (base,), {"message": message}, (view,))
+    return view._node
+
+
+def _rebase(tensor: Any, node: Any, value: Any, shared: Shared) -> None:
     alias = tensor._alias
     if type(alias) is not View:
-        base, node = tensor, value._node
+        base = tensor
         if node is None and tensor._node is None:
             return
         base._node = node
     else:
         base = alias.base
-        if value._node is None and base._node is None:
+        if node is None and base._node is None:
+            return
+        if value.dtype.category < FLOATING:  # the memory seen as integers: what it means as floats has no gradient
             return
         from dovetail.dispatch import record
 
@@ -196,10 +297,12 @@ def _rebase(tensor: Any, value: Any, shared: Shared) -> None:
         new = type(tensor)._plain(base._array, base._device)
         record(OVERWRITE, (old, value), {"steps": alias.steps}, (new,))
         base._node = new._node
-    for reference in list(shared.views):
-        view = reference()
-        if view is not None and type(view._alias) is View and view._alias.base is base:
+    for view in shared.views_of(base):
+        if view._alias.origin is None:
             view._node = view._alias.replay(base)._node
+        else:
+            shared.guarded = True
+            view._node = None if base._node is None else _lost(base, view)
 
 
 def _overwritten(xp: Any, base: Any, value: Any, *, steps: Steps) -> Any:
@@ -209,9 +312,27 @@ def _overwritten(xp: Any, base: Any, value: Any, *, steps: Steps) -> Any:
 
 def _base_gradient(g: Any, steps: Steps) -> Any:
     remaining = g.clone()
-    replay(steps, remaining).zero_()
-    return remaining
+    part = replay(steps, remaining)
+    if part is remaining or (type(part._alias) is View and part._alias.base is remaining):
+        part.zero_()
+        return remaining
+    from dovetail.view_copies import without
+
+    return without(g, steps)
 
 
 OVERWRITE = Op(_overwritten, promote=None, view=False, mutates=(), outputs=("out",), no_grad_outputs=())
 OVERWRITE.vjp(base=_base_gradient, value=lambda g, steps: replay(steps, g))
+
+
+def _lost_view(xp: Any, base: Any, *, message: str) -> Any:
+    """Stand for the history of a view that a write to its base has cut off."""
+    raise AssertionError("this op is only recorded, never run")
+
+
+def _refuse(g: Any, message: str) -> Any:
+    raise GradError(message)
+
+
+LOST_VIEW = Op(_lost_view, promote=None, view=False, mutates=(), outputs=("out",), no_grad_outputs=())
+LOST_VIEW.vjp(base=_refuse)

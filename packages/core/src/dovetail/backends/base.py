@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -26,6 +27,9 @@ class Backend:
         name: what stands before the colon in a device string; ``"acme"`` makes ``tensor.to("acme:0")`` work.
         kernels: faster kernels by op name, each called as ``kernel(xp, *arrays, **options)``; one that returns
             ``NotImplemented`` passes the call on to the reference kernel.
+        writers: by op name, what writes an op's result into its first array in one pass: ``writer(x, x)`` or
+            ``writer(x, y)``, for a result of x's sizes and dtype; y is an array of that dtype or a number. It raises, and
+            has then written nothing, for what it does not take.
         capabilities: what the arrays can do, of ``float64 float16 bfloat16 complex writes views``: ``writes`` means
             that ``array[index] = value`` changes the array, ``views`` that a slice shares its array's memory.
 
@@ -43,6 +47,7 @@ class Backend:
 
     name: str = ""
     kernels: Mapping[str, Callable[..., Any]] = {}
+    writers: Mapping[str, Callable[..., Any]] = {}
     capabilities: frozenset[str] = frozenset({"float64", "complex", "writes", "views"})
 
     @property
@@ -111,6 +116,21 @@ class Backend:
         target[...] = value
         return target
 
+    def filled(self, target: Any, value: Any) -> Any:
+        """Write a number into every element of ``target`` and return the array that now holds it."""
+        if "writes" not in self.capabilities:
+            return self.xp.full_like(target, value)
+        target[...] = value
+        return target
+
+    def reinterpreted(self, array: Any, dtype: Any) -> Any:
+        """Return the same memory with its bits read as another dtype of the library.
+
+        Raises:
+            DeviceError: the library cannot do it; the array standard has no such function.
+        """
+        raise DeviceError(f"backend {self.name!r} cannot view memory as another dtype; use .cpu().view(dtype)")
+
     def shares_memory(self, first: Any, second: Any) -> bool:
         """Return whether two arrays share memory; asked of results that may be views, such as a reshape's."""
         return False
@@ -118,6 +138,58 @@ class Backend:
     def is_owner(self, array: Any) -> bool:
         """Return whether an array surely has its memory for itself, so that a gradient need not be copied."""
         return False
+
+    def repeats_elements(self, array: Any) -> bool:
+        """Return whether an array surely shows one element of its memory at several places, as an expanded one does."""
+        return False
+
+    def partly_same(self, first: Any, second: Any) -> bool:
+        """Return whether two arrays surely share some of their memory, but not each element with its counterpart."""
+        return False
+
+    # Memory, as far as the library tells
+
+    def address_of(self, array: Any) -> int:
+        """Return the address of an array's first element; by default a number that stands for the array."""
+        for name in ("__array_interface__", "__cuda_array_interface__"):
+            interface = getattr(array, name, None)
+            if interface is not None:
+                return interface["data"][0]
+        return id(array)
+
+    def offset_of(self, array: Any) -> int:
+        """Return how many elements the memory behind an array holds before its first one."""
+        return 0
+
+    def memory_size(self, array: Any) -> int:
+        """Return the bytes of the memory behind an array."""
+        return math.prod(array.shape) * self.dtype_of(array).itemsize
+
+    def memory_as(self, array: Any, dtype: Any) -> Any:
+        """Return the memory behind an array as one dimension of a dtype of the library.
+
+        Raises:
+            DeviceError: the library does not give it.
+        """
+        raise DeviceError(
+            f"backend {self.name!r} does not give the memory behind an array; use a tensor's copy instead"
+        )
+
+    def resized(self, array: Any, shape: tuple[int, ...]) -> Any:
+        """Return an array of ``shape`` on the memory of ``array`` from its first element on, or None for a new one."""
+        return None
+
+    def is_shared(self, array: Any) -> bool:
+        """Return whether forked processes share an array's memory."""
+        return False
+
+    def shared_copy(self, array: Any) -> Any:
+        """Return a copy of an array in memory that forked processes share.
+
+        Raises:
+            DeviceError: the backend has none.
+        """
+        raise DeviceError(f"backend {self.name!r} has no memory that processes share; move the tensor to the CPU first")
 
     # Data types
 

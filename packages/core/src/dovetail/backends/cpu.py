@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from dovetail.backends.base import Backend
 from dovetail.backends.cpu_kernels import KERNELS, Direct
+from dovetail.backends.cpu_memory import VIEW_KERNELS, WRITERS, is_dense, memory_of, span_of
 from dovetail.device import CPU, Device
 from dovetail.dtypes import DType, from_numpy
 
@@ -39,7 +41,8 @@ class CpuBackend(Backend):
     """NumPy on the CPU; always there, and the reference that the others are compared with."""
 
     name = "cpu"
-    kernels = KERNELS
+    kernels = KERNELS | VIEW_KERNELS
+    writers = WRITERS
     capabilities = frozenset({"float64", "float16", "bfloat16", "complex", "writes", "views"})
 
     @property
@@ -71,6 +74,61 @@ class CpuBackend(Backend):
 
     def is_owner(self, array: np.ndarray) -> bool:
         return array.base is None
+
+    def write(self, target: np.ndarray, value: Any) -> np.ndarray:
+        if not target.flags.writeable and target.base is not None and target.base.flags.writeable:
+            target.flags.writeable = True  # NumPy makes expanded arrays read-only
+        target[...] = value
+        return target
+
+    def filled(self, target: np.ndarray, value: Any) -> np.ndarray:
+        return self.write(target, value)
+
+    def reinterpreted(self, array: np.ndarray, dtype: Any) -> np.ndarray:
+        return array.view(dtype)
+
+    def repeats_elements(self, array: np.ndarray) -> bool:
+        return 0 in array.strides and any(
+            step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)
+        )
+
+    def partly_same(self, first: np.ndarray, second: np.ndarray) -> bool:
+        if not (first.size and second.size and is_dense(first) and is_dense(second)):
+            return False  # as in PyTorch, what has gaps is not looked into
+        spans = span_of(first), span_of(second)
+        if spans[0] == spans[1]:
+            return first.strides != second.strides
+        return spans[0][0] < spans[1][1] and spans[1][0] < spans[0][1]
+
+    def offset_of(self, array: np.ndarray) -> int:
+        memory = memory_of(array)
+        return 0 if memory is None else memory[1] // array.itemsize
+
+    def memory_size(self, array: np.ndarray) -> int:
+        memory = memory_of(array)
+        return array.nbytes if memory is None else memory[0].nbytes
+
+    def memory_as(self, array: np.ndarray, dtype: Any) -> np.ndarray:
+        memory = memory_of(array)
+        return super().memory_as(array, dtype) if memory is None else memory[0].view(dtype)
+
+    def resized(self, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+        memory = memory_of(array)
+        if memory is None or memory[0].nbytes - memory[1] < math.prod(shape) * array.itemsize:
+            return None
+        return np.ndarray(shape, array.dtype, *memory)
+
+    def is_shared(self, array: np.ndarray) -> bool:
+        root = array if array.base is None or type(array.base) is not ndarray else array.base
+        return type(root.base).__name__ == "mmap"
+
+    def shared_copy(self, array: np.ndarray) -> np.ndarray:
+        import mmap
+
+        memory = mmap.mmap(-1, max(array.nbytes, 1))
+        out = np.frombuffer(memory, np.uint8, array.nbytes).view(array.dtype).reshape(array.shape)
+        out[...] = array
+        return out
 
     def as_array(self, result: Any) -> ndarray:
         return result if result.__class__ is ndarray else np.asarray(result)
@@ -143,7 +201,7 @@ def _general(kernel: Callable[..., Any]) -> Callable[..., Any]:
 
 # Sums and products run without the above: setting the error state costs half of what adding two small arrays does, and
 # they hardly ever have anything to warn of. When they have, the warning is filtered out.
-warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"dovetail\.dispatch$")
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"dovetail\.(dispatch|writes)$")
 
 
 def _as_bfloat16(result: ndarray, like: Any) -> ndarray:

@@ -5,5 +5,21 @@
 
 from __future__ import annotations
 
-from dovetail.methods import attach, choose, convert, index, inplace, more, operators, order, reduce, scaled, shape
+from dovetail.methods import (
+    attach,
+    choose,
+    convert,
+    index,
+    inplace,
+    memory,
+    more,
+    operators,
+    order,
+    parts,
+    reduce,
+    scaled,
+    shape,
+)
 from dovetail.methods.registry import FUNCTIONS, check_dim
+
+inplace.attach()  # comes last: each is made of the method without the underscore

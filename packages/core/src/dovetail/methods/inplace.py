@@ -8,20 +8,24 @@ from typing import Any
 import numpy as np
 
 from dovetail import creation, ops, random
-from dovetail.methods.choose import clamp, masked_fill
-from dovetail.methods.index import index_add, scatter, scatter_add
+from dovetail.errors import DTypeError
 from dovetail.methods.registry import method
-from dovetail.methods.shape import squeeze, t, transpose, unsqueeze
+from dovetail.modes import state
 from dovetail.tensor import Tensor
-from dovetail.views import assign, become_view, before, check_writable, in_place
+from dovetail.views import assign, become_view, before, check_overlap, check_writable, written
+from dovetail.writes import in_place
 
 
 @method
 def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     """Write the elements of ``src``, which broadcasts, into this tensor."""
     check_writable(self, "copy_")
+    if src is self:
+        return self
+    if self._alias is not None:
+        check_overlap(self, (src,), "copy_")
     value = src.to(self)
-    return assign(self, value if value.shape == self.shape else _spread(value, self))
+    return assign(self, value if value._array.shape == self._array.shape else _spread(value, self))
 
 
 def _spread(value: Tensor, target: Tensor) -> Tensor:
@@ -33,21 +37,38 @@ def _spread(value: Tensor, target: Tensor) -> Tensor:
 @method
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Write ``value`` into every element."""
-    check_writable(self, "fill_")
-    number = value.item() if isinstance(value, Tensor) else value
-    return assign(self, ops.fill(before(self), value=number))
+    if isinstance(value, Tensor):
+        if value.ndim:
+            raise DTypeError(f"fill_: takes a number or a 0-d tensor, got sizes {tuple(value.shape)}")
+        if value._node is not None and state.grad:
+            check_writable(self, "fill_")
+            return assign(self, value.to(self).expand(self.shape))
+        value = value.item()
+    return _filled(self, value, "fill_")
 
 
 @method
 def zero_(self: Tensor) -> Tensor:
     """Write 0 into every element."""
-    check_writable(self, "zero_")
-    return assign(self, ops.fill(before(self), value=0))
+    return _filled(self, 0, "zero_")
+
+
+def _filled(x: Tensor, value: Any, what: str) -> Tensor:
+    if state.grad:
+        check_writable(x, what)
+        if x._node is not None or (x._alias is not None and x._alias.shared.guarded):
+            return assign(x, ops.fill(before(x), value=value))
+    try:
+        x._array = x._device.backend.filled(x._array, value)
+    except (OverflowError, TypeError, ValueError):
+        return assign(x, ops.fill(x, value=value))
+    return written(x, None, x)
 
 
 def _drawing(draw: Callable[..., np.ndarray], name: str, doc: str) -> None:
     def call(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
         check_writable(self, name)
+        check_overlap(self, (), name)
         drawn = draw(tuple(self.shape), self.dtype.numpy, *args, generator=generator, **kwargs)
         return assign(self, creation.from_array(drawn, self._device))
 
@@ -78,26 +99,38 @@ _drawing(_bernoulli, "bernoulli_", "Write 1 with probability ``p`` and 0 otherwi
 _drawing(_random, "random_", "Write integers drawn evenly: ``random_(low, high)``, by default what the dtype holds.")
 
 
-# The ops that write where they read
+# The methods that write where they read
 
+#: All that PyTorch has; of these what has a method without the underscore. A list, since not each method may write.
 _IN_PLACE = (
-    "abs add ceil cos div exp floor log log1p mul neg pow reciprocal relu remainder round rsqrt sigmoid sign sin "
-    "sqrt square sub tanh tril triu trunc"
+    "abs absolute acos acosh add addbmm addcdiv addcmul addmm addmv addr arccos arccosh arcsin arcsinh arctan arctan2 "
+    "arctanh asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_left_shift bitwise_not bitwise_or "
+    "bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min clip conj_physical copysign cos cosh cumprod cumsum "
+    "deg2rad digamma div divide eq erf erfc erfinv exp exp2 expm1 fix float_power floor floor_divide fmod frac gcd ge "
+    "greater greater_equal gt heaviside hypot i0 igamma igammac index_add index_copy index_fill index_reduce lcm ldexp "
+    "le lerp less less_equal lgamma log log10 log1p log2 logical_and logical_not logical_or logical_xor logit lt "
+    "masked_fill masked_scatter mul multiply mvlgamma nan_to_num ne neg negative nextafter not_equal polygamma pow "
+    "rad2deg reciprocal relu remainder renorm round rsqrt scatter scatter_add scatter_reduce sgn sigmoid sign sin sinc "
+    "sinh sqrt square sub subtract tan tanh tril triu true_divide trunc xlogy"
 )
-for _call in (clamp, index_add, masked_fill, scatter, scatter_add, *[getattr(ops, name) for name in _IN_PLACE.split()]):
-    setattr(Tensor, f"{_call.__name__}_", in_place(_call))
+_BECOMING = "as_strided squeeze swapaxes swapdims t transpose unsqueeze"
 
 
 def _becoming(call: Callable[..., Any]) -> Callable[..., Any]:
     """Return the in-place form of what gives a view: the tensor itself gets the other sizes."""
 
-    def changed(self: Tensor, *args: Any) -> Tensor:
-        return become_view(self, call, *args)
+    def changed(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return become_view(self, call, *args, **kwargs)
 
     changed.__name__ = changed.__qualname__ = call.__name__ + "_"
     changed.__doc__ = f"Make the tensor what ``{call.__name__}`` gives."
     return changed
 
 
-for _call in (squeeze, t, transpose, unsqueeze):
-    setattr(Tensor, f"{_call.__name__}_", _becoming(_call))
+def attach() -> None:
+    """Make the in-place method of each method that there is."""
+    for names, form in ((_IN_PLACE, in_place), (_BECOMING, _becoming)):
+        for name in names.split():
+            call = getattr(Tensor, name, None)
+            if call is not None and f"{name}_" not in vars(Tensor):
+                setattr(Tensor, f"{name}_", form(call, f"{name}_") if form is in_place else form(call))

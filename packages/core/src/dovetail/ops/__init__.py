@@ -18,10 +18,11 @@ from dovetail.ops import (
     random,
     reduce,
     shape,
+    strided,
 )
 
 FAMILIES = (
-    activation, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce, shape,
+    activation, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce, shape, strided,
 )  # fmt: skip
 
 globals().update({name: definition.call for name, definition in OPS.items()})
