@@ -111,7 +111,7 @@ def forget() -> None:
     _from_plugins = None
     for op in OPS.values():
         op.kernels.clear()
-        op.writers.clear()
+        op.updates.clear()
 
 
 plugins.on_change(forget)

@@ -84,7 +84,7 @@ class Op:
         self.sampler: Callable[..., Iterable[Sample]] | None = None
         self.check: Callable[..., None] | None = None
         self.kernels: dict[Device, Callable[..., Any]] = {}  # prepared ones, found when a device is first used
-        self.writers: dict[Device, Callable[..., Any]] = {}  # what writes the result into the first input, if anything
+        self.updates: dict[Device, Callable[..., Any]] = {}  # what writes the result into the first input, if anything
         #: What each rule keeps and how it is called; see ``_compile``.
         self.kept: tuple[str, ...] = ()
         self.keeps_by_input: tuple[frozenset[str], ...] = tuple(frozenset() for _ in self.inputs)

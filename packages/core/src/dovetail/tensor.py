@@ -208,7 +208,7 @@ class Tensor:
 
     @property
     def _base(self) -> Tensor | None:
-        return self._alias.base if type(self._alias) is View else None
+        return self._alias.base if self._is_view() else None
 
     def backward(
         self,
@@ -234,7 +234,7 @@ class Tensor:
         Raises:
             GradError: the tensor is a view, whose base would still have the history.
         """
-        if type(self._alias) is View:
+        if self._is_view():
             raise GradError("can't detach views in-place; use .detach(), which returns a tensor without history")
         self._node = None
         return self
@@ -248,7 +248,8 @@ class Tensor:
     def data(self, value: Tensor) -> None:
         if self._node is not None and value.dtype.category < 2:
             raise DTypeError(
-                f"data set to a tensor that requires gradients must be floating point or complex dtype, got {value.dtype}"
+                "data set to a tensor that requires gradients must be floating point or complex dtype, got "
+                f"{value.dtype}"
             )
         self._array, self._device = value._array, value._device
 

@@ -53,8 +53,6 @@ def bring_up_to_date(tensor: Any) -> None:
 def refresh(shared: Shared) -> None:
     """Make all views anew of their bases, one of which has got another array."""
     with _unseen():
-        for reference in list(shared.views):
-            view = reference()
-            if view is not None and type(view._alias) is View:
-                source = view._alias.base
-                view._array = view._alias.replay(Tensor(source._array, source._device))._array
+        for view in shared.alive():
+            source = view._alias.base
+            view._array = view._alias.replay(Tensor(source._array, source._device))._array

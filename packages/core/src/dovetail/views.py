@@ -44,10 +44,14 @@ class Shared:
             self.limit = 2 * len(self.views) + 32
         self.views.append(weakref.ref(view))
 
+    def alive(self) -> list[Any]:
+        """Return the views that are still there."""
+        found = [reference() for reference in self.views]
+        return [view for view in found if view is not None and type(view._alias) is View]
+
     def views_of(self, base: Any) -> list[Any]:
-        """Return the views of ``base`` that are still there."""
-        alive = [reference() for reference in self.views]
-        return [view for view in alive if view is not None and type(view._alias) is View and view._alias.base is base]
+        """Return those of the views that were made of ``base``."""
+        return [view for view in self.alive() if view._alias.base is base]
 
 
 Steps = tuple[tuple[Any, dict[str, Any]], ...]
@@ -57,16 +61,18 @@ class View:
     """How a view was made: the ops that lead from its base to it.
 
     ``origin`` is None for most; otherwise it says why a recorded write would have no clear gradient: the view was made
-    under ``no_grad``, or together with others by the function named.
+    under ``no_grad``, or together with others by the function named. ``own``: it was no view before ``become_view``, and
+    its base is what it was then.
     """
 
-    __slots__ = ("base", "origin", "shared", "steps")
+    __slots__ = ("base", "origin", "own", "shared", "steps")
 
     def __init__(self, shared: Shared, base: Any, steps: Steps, origin: str | None = None) -> None:
         self.shared = shared
         self.base = base
         self.steps = steps
         self.origin = origin
+        self.own = False
 
     @property
     def version(self) -> int:
@@ -78,7 +84,6 @@ class View:
 
 
 NO_GRAD = "no_grad"
-FLOATING = 2  # DType.category
 _REPEATING = ("expand", "as_strided")  # views that may show one element several times
 
 
@@ -125,7 +130,7 @@ def mark_view(op: Any, source: Any, options: dict[str, Any], view: Any) -> None:
 
 
 def mark_several(views: tuple, function: str) -> tuple:
-    """Note that ``views`` are the results of one function; as in PyTorch they cannot be written to where that counts."""
+    """Note that ``views`` are results of one function; as in PyTorch they cannot be written to where that is recorded."""
     for view in views:
         alias = view._alias
         if alias.__class__ is View and alias.origin is None:
@@ -186,9 +191,9 @@ def before(tensor: Any) -> Any:
 def become_view(tensor: Any, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Make ``tensor`` the view of itself that ``call`` gives: other sizes on the same memory."""
     check_writable(tensor, call.__name__ + "_")
-    _check_origin(tensor, tensor._node is not None)
-    source = tensor
-    if type(tensor._alias) is not View:  # a view of itself would be a cycle, so what it was stands apart as the base
+    check_origin(tensor, tensor._node is not None)
+    source, own = tensor, type(tensor._alias) is not View
+    if own:  # a view of itself would be a cycle, so what it was stands apart as the base
         source = before(tensor)
         for view in source._alias.views_of(tensor):
             view._alias.base = source
@@ -197,8 +202,12 @@ def become_view(tensor: Any, call: Callable[..., Any], *args: Any, **kwargs: Any
         tensor._array, tensor._node = out._array, out._node
         if out._alias is not None:
             tensor._alias = out._alias
+            out._alias.own = own or source._alias.own
             out._alias.shared.add(tensor)
-    shared_of(tensor).version += 1
+    shared = shared_of(tensor)
+    shared.version += 1
+    if shared.guarded:
+        _cut_off(shared)
     return tensor
 
 
@@ -221,13 +230,13 @@ def assign(tensor: Any, value: Any) -> Any:
                 "use the operation that returns a new tensor, or convert first"
             )
         value = value.to(tensor.dtype)
-    _check_origin(tensor, value._node is not None)
+    check_origin(tensor, value._node is not None)
     tensor._array = tensor._device.backend.write(tensor._array, value._array)
-    return written(tensor, value._node, value)
+    return written(tensor, value)
 
 
-def written(tensor: Any, node: Any, value: Any) -> Any:
-    """Count a write to ``tensor``'s memory; if it is recorded, ``node`` is the history of ``value``, which it got."""
+def written(tensor: Any, value: Any) -> Any:
+    """Count a write of ``value`` to ``tensor``'s memory; if it is recorded, make the history of all that share it."""
     shared = shared_of(tensor)
     shared.version += 1
     if shared.copies:
@@ -235,16 +244,13 @@ def written(tensor: Any, node: Any, value: Any) -> Any:
 
         bring_up_to_date(tensor)
     if state.grad:
-        _rebase(tensor, node, value, shared)
-    elif shared.guarded:
-        base = tensor._alias.base if type(tensor._alias) is View else tensor
-        for view in shared.views_of(base):
-            if view._alias.origin is not None and base._node is not None:
-                view._node = _lost(base, view)
+        _rebase(tensor, value, shared)
+    if shared.guarded:
+        _cut_off(shared)
     return tensor
 
 
-def _check_origin(tensor: Any, recorded: bool) -> None:
+def check_origin(tensor: Any, recorded: bool) -> None:
     """Refuse to write to a view whose other views, or whose making, leave the gradient unclear."""
     alias = tensor._alias
     if not state.grad or type(alias) is not View or alias.origin is None:
@@ -265,44 +271,38 @@ def _unclear(alias: View) -> str:
     return f"this view is the output of {alias.origin}, which returns multiple views,"
 
 
-def _lost(base: Any, view: Any) -> Any:
-    """Return the history of a view whose base was written to, which is an error when it is asked for."""
+def _cut_off(shared: Shared) -> None:
+    """After a write, make it an error to ask for the gradient of a view for which it would be unclear."""
     from dovetail.dispatch import record
 
-    alias = view._alias
-    message = (
-        f"{_unclear(alias)} and its base or another view of its base has been modified inplace; "
-        + _ADVICE[alias.origin == NO_GRAD]
-    )
-    record(LOST_VIEW, (base,), {"message": message}, (view,))
-    return view._node
+    for view in shared.alive():
+        alias = view._alias
+        if alias.origin is not None and alias.base._node is not None:
+            problem = f"{_unclear(alias)} and its base or another view of its base has been modified inplace; "
+            with_advice = problem + _ADVICE[alias.origin == NO_GRAD]
+            record(LOST_VIEW, (alias.base,), {"message": with_advice}, (view,))
 
 
-def _rebase(tensor: Any, node: Any, value: Any, shared: Shared) -> None:
+def _rebase(tensor: Any, value: Any, shared: Shared) -> None:
     alias = tensor._alias
-    if type(alias) is not View:
-        base = tensor
-        if node is None and tensor._node is None:
-            return
-        base._node = node
+    base, steps = (alias.base, alias.steps) if type(alias) is View else (tensor, ())
+    if (
+        value._node is None and base._node is None
+    ) or value.dtype.category < 2:  # integers: bits of floats, no gradient
+        return
+    if base is tensor and value._node is not None:
+        base._node = value._node
     else:
-        base = alias.base
-        if node is None and base._node is None:
-            return
-        if value.dtype.category < FLOATING:  # the memory seen as integers: what it means as floats has no gradient
-            return
         from dovetail.dispatch import record
 
-        old = before(base)
         new = type(tensor)._plain(base._array, base._device)
-        record(OVERWRITE, (old, value), {"steps": alias.steps}, (new,))
+        record(OVERWRITE, (before(base), value), {"steps": steps}, (new,))
         base._node = new._node
     for view in shared.views_of(base):
         if view._alias.origin is None:
             view._node = view._alias.replay(base)._node
         else:
             shared.guarded = True
-            view._node = None if base._node is None else _lost(base, view)
 
 
 def _overwritten(xp: Any, base: Any, value: Any, *, steps: Steps) -> Any:

@@ -74,15 +74,15 @@ def _keep_written(node: Node, value: Any, target: Any) -> None:
 # Writing at once
 
 
-def _find_writer(op: Op, device: Any) -> Callable[..., Any]:
+def _find_update(op: Op, device: Any) -> Callable[..., Any]:
     """Return what writes the op's result on this device, found once; a function that refuses where there is nothing."""
     backend = device.backend
-    writer = backend.writers.get(op.name) if "writes" in backend.capabilities else None
-    op.writers[device] = writer or _no_writer
-    return op.writers[device]
+    writer = backend.updates.get(op.name) if "writes" in backend.capabilities else None
+    op.updates[device] = writer or _no_update
+    return op.updates[device]
 
 
-def _no_writer(*arrays: Any) -> None:
+def _no_update(*arrays: Any) -> None:
     raise NotImplementedError
 
 
@@ -103,7 +103,7 @@ def _count(self: Any, alias: Any) -> Any:
 
 
 def _writing_unary(op: Op, slow: Callable[..., Any]) -> Callable[..., Any]:
-    writers, least = op.writers, op.least
+    updates, least = op.updates, op.least
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         alias = self._alias
@@ -119,7 +119,7 @@ def _writing_unary(op: Op, slow: Callable[..., Any]) -> Callable[..., Any]:
         if least and device.categories.get(array.dtype, 0) < least:
             return slow(self)
         try:
-            (writers.get(device) or _find_writer(op, device))(array, array)
+            (updates.get(device) or _find_update(op, device))(array, array)
         except (RuntimeWarning, FloatingPointError):
             pass  # about numbers, which are written by then
         except Exception:
@@ -130,7 +130,7 @@ def _writing_unary(op: Op, slow: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _writing_binary(op: Op, slow: Callable[..., Any]) -> Callable[..., Any]:
-    writers, least = op.writers, op.least
+    updates, least = op.updates, op.least
 
     def method(self: Any, other: Any = MISSING, *args: Any, **kwargs: Any) -> Any:
         if args or kwargs or other is MISSING or active_modes:
@@ -156,7 +156,7 @@ def _writing_binary(op: Op, slow: Callable[..., Any]) -> Callable[..., Any]:
         ):
             return slow(self, other)
         try:
-            (writers.get(device) or _find_writer(op, device))(array, operand)
+            (updates.get(device) or _find_update(op, device))(array, operand)
         except (RuntimeWarning, FloatingPointError):
             pass  # about numbers, which are written by then
         except Exception:

@@ -27,7 +27,7 @@ class Backend:
         name: what stands before the colon in a device string; ``"acme"`` makes ``tensor.to("acme:0")`` work.
         kernels: faster kernels by op name, each called as ``kernel(xp, *arrays, **options)``; one that returns
             ``NotImplemented`` passes the call on to the reference kernel.
-        writers: by op name, what writes an op's result into its first array in one pass: ``writer(x, x)`` or
+        updates: by op name, what writes an op's result into its first array in one pass: ``writer(x, x)`` or
             ``writer(x, y)``, for a result of x's sizes and dtype; y is an array of that dtype or a number. It raises, and
             has then written nothing, for what it does not take.
         capabilities: what the arrays can do, of ``float64 float16 bfloat16 complex writes views``: ``writes`` means
@@ -47,7 +47,7 @@ class Backend:
 
     name: str = ""
     kernels: Mapping[str, Callable[..., Any]] = {}
-    writers: Mapping[str, Callable[..., Any]] = {}
+    updates: Mapping[str, Callable[..., Any]] = {}
     capabilities: frozenset[str] = frozenset({"float64", "complex", "writes", "views"})
 
     @property

@@ -12,7 +12,7 @@ import numpy as np
 
 from dovetail.backends.base import Backend
 from dovetail.backends.cpu_kernels import KERNELS, Direct
-from dovetail.backends.cpu_memory import VIEW_KERNELS, WRITERS, is_dense, memory_of, span_of
+from dovetail.backends.cpu_memory import VIEW_KERNELS, UPDATES, is_dense, memory_of, span_of, steps_of
 from dovetail.device import CPU, Device
 from dovetail.dtypes import DType, from_numpy
 
@@ -42,7 +42,7 @@ class CpuBackend(Backend):
 
     name = "cpu"
     kernels = KERNELS | VIEW_KERNELS
-    writers = WRITERS
+    updates = UPDATES
     capabilities = frozenset({"float64", "float16", "bfloat16", "complex", "writes", "views"})
 
     @property
@@ -97,7 +97,7 @@ class CpuBackend(Backend):
             return False  # as in PyTorch, what has gaps is not looked into
         spans = span_of(first), span_of(second)
         if spans[0] == spans[1]:
-            return first.strides != second.strides
+            return steps_of(first) != steps_of(second)
         return spans[0][0] < spans[1][1] and spans[1][0] < spans[0][1]
 
     def offset_of(self, array: np.ndarray) -> int:

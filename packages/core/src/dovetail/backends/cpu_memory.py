@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 #: By op: what writes the result into the first array. The dispatcher has seen that dtypes agree.
-WRITERS: dict[str, Callable[..., Any]] = {
+UPDATES: dict[str, Callable[..., Any]] = {
     "add": operator.iadd, "sub": operator.isub, "mul": operator.imul, "div": operator.itruediv,
     "bitwise_and": operator.iand, "bitwise_or": operator.ior, "bitwise_xor": operator.ixor,
     "neg": np.negative, "abs": np.abs, "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p,
@@ -25,16 +25,20 @@ def span_of(array: np.ndarray) -> tuple[int, int]:
     return start, start + array.nbytes
 
 
+def steps_of(array: np.ndarray) -> list[tuple[int, int]]:
+    """Return size and step in bytes of the dimensions that have more than one place."""
+    return [(size, step) for size, step in zip(array.shape, array.strides, strict=True) if size != 1]
+
+
 def is_dense(array: np.ndarray) -> bool:
     """Return whether the elements, in some order, lie side by side in memory, each once."""
     if array.flags.c_contiguous:
         return True
     expected = array.itemsize
-    for step, size in sorted(zip(array.strides, array.shape, strict=True)):
-        if size != 1:
-            if step != expected:
-                return False
-            expected *= size
+    for size, step in sorted(steps_of(array), key=operator.itemgetter(1)):
+        if step != expected:
+            return False
+        expected *= size
     return True
 
 

@@ -15,7 +15,7 @@ from dovetail.methods import (
     more,
     operators,
     order,
-    parts,
+    pieces,
     reduce,
     scaled,
     shape,

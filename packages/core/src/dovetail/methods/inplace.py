@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from dovetail import creation, ops, random
-from dovetail.errors import DTypeError
+from dovetail.align import broadcast_clash
+from dovetail.errors import DTypeError, ShapeError
 from dovetail.methods.registry import method
 from dovetail.modes import state
 from dovetail.tensor import Tensor
-from dovetail.views import assign, become_view, before, check_overlap, check_writable, written
+from dovetail.views import assign, become_view, check_origin, check_overlap, check_writable, written
 from dovetail.writes import in_place
 
 
@@ -20,8 +21,8 @@ from dovetail.writes import in_place
 def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     """Write the elements of ``src``, which broadcasts, into this tensor."""
     check_writable(self, "copy_")
-    if src is self:
-        return self
+    while src.ndim > self.ndim and src.shape[0] == 1:
+        src = src.squeeze(0)
     if self._alias is not None:
         check_overlap(self, (src,), "copy_")
     value = src.to(self)
@@ -29,8 +30,12 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
 
 
 def _spread(value: Tensor, target: Tensor) -> Tensor:
-    while value.ndim > target.ndim and value.shape[0] == 1:
-        value = value.squeeze(0)
+    clash = broadcast_clash([value.shape, target.shape]) if value.ndim <= target.ndim else "it has more dimensions"
+    if clash or any(n == 1 != m for n, m in zip(target.shape[::-1], value.shape[::-1], strict=False)):
+        raise ShapeError(
+            f"copy_: the target of sizes {tuple(target.shape)} does not match the source of sizes {tuple(value.shape)}; "
+            "the source must broadcast to the target"
+        )
     return value.expand(target.shape)
 
 
@@ -40,6 +45,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     if isinstance(value, Tensor):
         if value.ndim:
             raise DTypeError(f"fill_: takes a number or a 0-d tensor, got sizes {tuple(value.shape)}")
+        check_overlap(self, (), "fill_")
         if value._node is not None and state.grad:
             check_writable(self, "fill_")
             return assign(self, value.to(self).expand(self.shape))
@@ -56,13 +62,12 @@ def zero_(self: Tensor) -> Tensor:
 def _filled(x: Tensor, value: Any, what: str) -> Tensor:
     if state.grad:
         check_writable(x, what)
-        if x._node is not None or (x._alias is not None and x._alias.shared.guarded):
-            return assign(x, ops.fill(before(x), value=value))
+        check_origin(x, False)
     try:
         x._array = x._device.backend.filled(x._array, value)
     except (OverflowError, TypeError, ValueError):
-        return assign(x, ops.fill(x, value=value))
-    return written(x, None, x)
+        return assign(x, ops.fill(x.detach(), value=value))
+    return written(x, x.detach())
 
 
 def _drawing(draw: Callable[..., np.ndarray], name: str, doc: str) -> None:

@@ -163,7 +163,7 @@ def data_ptr(self: Tensor) -> int:
 @method
 def _is_view(self: Tensor) -> bool:
     """Return whether the tensor is a view of another one, its ``_base``."""
-    return type(self._alias) is View
+    return type(self._alias) is View and not self._alias.own
 
 
 @method

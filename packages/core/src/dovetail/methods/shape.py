@@ -36,7 +36,7 @@ def view(self: Tensor, *shape: Any) -> Tensor:
         ShapeError: the sizes do not fit, or the memory's order needs a copy (use ``reshape``).
     """
     if len(shape) == 1 and isinstance(shape[0], DType):
-        from dovetail.methods.parts import view_as_dtype
+        from dovetail.methods.pieces import view_as_dtype
 
         return view_as_dtype(self, shape[0])
     out = reshape(self, *shape)

@@ -22,7 +22,8 @@ from dovetail.ops import (
 )
 
 FAMILIES = (
-    activation, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce, shape, strided,
+    activation, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce, shape,
+    strided,
 )  # fmt: skip
 
 globals().update({name: definition.call for name, definition in OPS.items()})

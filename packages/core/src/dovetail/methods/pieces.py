@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 from dovetail import ops
@@ -10,7 +12,7 @@ from dovetail.dtypes import DType
 from dovetail.errors import ShapeError
 from dovetail.methods.registry import check_dim, function, method
 from dovetail.tensor import Tensor
-from dovetail.views import mark_several, shared_of
+from dovetail.views import mark_several, mark_view
 
 
 def _expect_dimensions(name: str, x: Tensor, least: int = 1) -> None:
@@ -116,8 +118,7 @@ def tensor_split(x: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Ten
         cuts = [number * base + min(number, longer) for number in range(given + 1)]
     else:
         cuts = [0, *(slice(0, index).indices(size)[1] for index in given), size]
-    pairs = zip(cuts[:-1], cuts[1:], strict=True)
-    return tuple(narrow(x, dim, min(start, size), max(end - start, 0)) for start, end in pairs)
+    return tuple(narrow(x, dim, min(start, size), max(end - start, 0)) for start, end in pairwise(cuts))
 
 
 def _even(name: str, x: Tensor, indices_or_sections: Any, dim: int, least: int) -> tuple[Tensor, ...]:
@@ -214,5 +215,9 @@ def view_as_dtype(x: Tensor, dtype: DType) -> Tensor:
             raise ShapeError(f"view: self.size(-1) must be divisible by {new // old} {what}, but got {x.shape[-1]}")
     backend = x._device.backend
     out = Tensor(backend.reinterpreted(x._array, backend.native_dtype(dtype)), x._device)
-    out._alias = shared_of(x)
+    mark_view(_BITS, x, {"dtype": dtype}, out)
     return out
+
+
+#: The step by which a view was made: no op, since the array standard has none and no gradient goes through it.
+_BITS = SimpleNamespace(call=view_as_dtype, name="view_as_dtype", view=True)
