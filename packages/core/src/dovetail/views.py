@@ -32,24 +32,43 @@ class Shared:
 
     def add(self, view: Any) -> None:
         """Remember a view, and forget the ones that are gone once in a while."""
-        if len(self.views) >= self.limit:
-            self.views = [reference for reference in self.views if reference() is not None]
-            self.limit = 2 * len(self.views) + 32
         self.views.append(weakref.ref(view))
+        if len(self.views) > self.limit:
+            self.forget()
+
+    def forget(self) -> None:
+        """Forget the views that are gone."""
+        self.views = [reference for reference in self.views if reference() is not None]
+        self.limit = 2 * len(self.views) + 32
 
 
 Steps = tuple[tuple[Any, dict[str, Any]], ...]
 
 
 class View:
-    """How a view was made: the ops that lead from its base to it."""
+    """How a view was made: the op that led to it, from its base or from a view of that, its ``source``.
 
-    __slots__ = ("base", "shared", "steps")
+    It has no ``__init__``, since indexing makes one each time and a call costs. ``options`` are those of ``op``, or
+    for ``slice_view`` the index alone.
+    """
 
-    def __init__(self, shared: Shared, base: Any, steps: Steps) -> None:
-        self.shared = shared
-        self.base = base
-        self.steps = steps
+    __slots__ = ("base", "op", "options", "shared", "source")
+    base: Any
+    op: Op
+    options: Any
+    shared: Shared
+    source: View | None
+
+    @property
+    def steps(self) -> Steps:
+        """The ops that lead from the base to the view, each with its options."""
+        steps: list[Any] = []
+        view: View | None = self
+        while view is not None:
+            options = view.options
+            steps.append((view.op, options if options.__class__ is dict else {"index": options}))
+            view = view.source
+        return tuple(reversed(steps))
 
     @property
     def version(self) -> int:
@@ -82,10 +101,10 @@ def mark_view(op: Any, source: Any, options: dict[str, Any], view: Any) -> None:
     if op.view == "maybe" and not backend.shares_memory(view._array, source._array):
         return
     alias = source._alias
-    base, steps = (alias.base, alias.steps) if type(alias) is View else (source, ())
-    shared = shared_of(source)
-    view._alias = View(shared, base, (*steps, (op, options)))
-    shared.add(view)
+    made = view._alias = View()
+    made.op, made.options, made.shared = op, options, shared_of(source)
+    made.base, made.source = (alias.base, alias) if type(alias) is View else (source, None)
+    made.shared.add(view)
 
 
 def in_place(call: Any) -> Callable[..., Any]:
@@ -175,11 +194,11 @@ def assign(tensor: Any, value: Any) -> Any:
     shared = shared_of(tensor)
     shared.version += 1
     if state.grad:
-        _rebase(tensor, value, shared)
+        rebase(tensor, value, shared)
     return tensor
 
 
-def _rebase(tensor: Any, value: Any, shared: Shared) -> None:
+def rebase(tensor: Any, value: Any, shared: Shared) -> None:
     alias = tensor._alias
     if type(alias) is not View:
         base, node = tensor, value._node

@@ -26,6 +26,8 @@ class Backend:
         name: what stands before the colon in a device string; ``"acme"`` makes ``tensor.to("acme:0")`` work.
         kernels: faster kernels by op name, each called as ``kernel(xp, *arrays, **options)``; one that returns
             ``NotImplemented`` passes the call on to the reference kernel.
+        writers: kernels that write their result into the first array they are given, by op name; in-place operations
+            use them where there are some, and else copy the result of the op's kernel.
         capabilities: what the arrays can do, of ``float64 float16 bfloat16 complex writes views``: ``writes`` means
             that ``array[index] = value`` changes the array, ``views`` that a slice shares its array's memory.
 
@@ -43,6 +45,7 @@ class Backend:
 
     name: str = ""
     kernels: Mapping[str, Callable[..., Any]] = {}
+    writers: Mapping[str, Callable[..., Any]] = {}
     capabilities: frozenset[str] = frozenset({"float64", "complex", "writes", "views"})
 
     @property

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.backends.base import Backend
+from dovetail.backends.cpu_index import WRITERS
 from dovetail.backends.cpu_kernels import KERNELS, Direct
 from dovetail.device import CPU, Device
 from dovetail.dtypes import DType, from_numpy
@@ -40,6 +41,7 @@ class CpuBackend(Backend):
 
     name = "cpu"
     kernels = KERNELS
+    writers = WRITERS
     capabilities = frozenset({"float64", "float16", "bfloat16", "complex", "writes", "views"})
 
     @property

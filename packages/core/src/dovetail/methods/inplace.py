@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from dovetail import creation, ops, random
-from dovetail.methods.choose import clamp, masked_fill
-from dovetail.methods.index import index_add, scatter, scatter_add
+from dovetail.methods.choose import clamp
 from dovetail.methods.registry import method
+from dovetail.methods.scatter import index_reduce, scatter_reduce
 from dovetail.methods.shape import squeeze, t, transpose, unsqueeze
 from dovetail.tensor import Tensor
 from dovetail.views import assign, become_view, before, check_writable, in_place
@@ -84,7 +84,7 @@ _IN_PLACE = (
     "abs add ceil cos div exp floor log log1p mul neg pow reciprocal relu remainder round rsqrt sigmoid sign sin "
     "sqrt square sub tanh tril triu trunc"
 )
-for _call in (clamp, index_add, masked_fill, scatter, scatter_add, *[getattr(ops, name) for name in _IN_PLACE.split()]):
+for _call in (clamp, index_reduce, scatter_reduce, *[getattr(ops, name) for name in _IN_PLACE.split()]):
     setattr(Tensor, f"{_call.__name__}_", in_place(_call))
 
 

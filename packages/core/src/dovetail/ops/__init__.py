@@ -17,11 +17,14 @@ from dovetail.ops import (
     pool,
     random,
     reduce,
+    scatter,
+    search,
     shape,
 )
 
 FAMILIES = (
-    activation, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce, shape,
+    activation, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce, scatter,
+    search, shape,
 )  # fmt: skip
 
 globals().update({name: definition.call for name, definition in OPS.items()})
