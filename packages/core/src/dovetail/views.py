@@ -39,10 +39,14 @@ class Shared:
 
     def add(self, view: Any) -> None:
         """Remember a view, and forget the ones that are gone once in a while."""
-        if len(self.views) >= self.limit:
-            self.views = [reference for reference in self.views if reference() is not None]
-            self.limit = 2 * len(self.views) + 32
         self.views.append(weakref.ref(view))
+        if len(self.views) > self.limit:
+            self.forget()
+
+    def forget(self) -> None:
+        """Forget the views that are gone."""
+        self.views = [reference for reference in self.views if reference() is not None]
+        self.limit = 2 * len(self.views) + 32
 
     def alive(self) -> list[Any]:
         """Return the views that are still there."""
@@ -58,21 +62,33 @@ Steps = tuple[tuple[Any, dict[str, Any]], ...]
 
 
 class View:
-    """How a view was made: the ops that lead from its base to it.
+    """How a view was made: the op that led to it, from its base or from a view of that, its ``source``.
 
-    ``origin`` is None for most; otherwise it says why a recorded write would have no clear gradient: the view was made
-    under ``no_grad``, or together with others by the function named. ``own``: it was no view before ``become_view``, and
-    its base is what it was then.
+    It has no ``__init__``, since indexing makes one each time and a call costs. ``options`` are those of ``op``, or
+    for ``slice_view`` the index alone. ``origin`` is None for most; otherwise it says why a recorded write would have no
+    clear gradient: the view was made under ``no_grad``, or together with others by the function named. ``own``: it was
+    no view before ``become_view``, and its base is what it was then.
     """
 
-    __slots__ = ("base", "origin", "own", "shared", "steps")
+    __slots__ = ("base", "op", "options", "origin", "own", "shared", "source")
+    base: Any
+    op: Op
+    options: Any
+    shared: Shared
+    source: View | None
+    origin: str | None
+    own: bool
 
-    def __init__(self, shared: Shared, base: Any, steps: Steps, origin: str | None = None) -> None:
-        self.shared = shared
-        self.base = base
-        self.steps = steps
-        self.origin = origin
-        self.own = False
+    @property
+    def steps(self) -> Steps:
+        """The ops that lead from the base to the view, each with its options."""
+        steps: list[Any] = []
+        view: View | None = self
+        while view is not None:
+            options = view.options
+            steps.append((view.op, options if options.__class__ is dict else {"index": options}))
+            view = view.source
+        return tuple(reversed(steps))
 
     @property
     def version(self) -> int:
@@ -84,6 +100,7 @@ class View:
 
 
 NO_GRAD = "no_grad"
+FLOATING = 2  # DType.category
 _REPEATING = ("expand", "as_strided")  # views that may show one element several times
 
 
@@ -113,19 +130,21 @@ def mark_view(op: Any, source: Any, options: dict[str, Any], view: Any) -> None:
     elif "views" not in backend.capabilities:
         copied = True
     alias = source._alias
+    made = view._alias = View()
+    made.op, made.options, made.own = op, options, False
     if alias.__class__ is View:
-        base, shared, steps, origin = alias.base, alias.shared, (*alias.steps, (op, options)), alias.origin
+        base, shared, made.source, made.origin = alias.base, alias.shared, alias, alias.origin
     else:
         shared = source._alias = Shared() if alias is None else alias
-        base, steps, origin = source, ((op, options),), None
+        base, made.source, made.origin = source, None, None
+    made.base, made.shared = base, shared
     if not state.grad:
-        origin = NO_GRAD
+        made.origin = NO_GRAD
         if base._node is not None:
             shared.guarded = True
     if copied or op.name in _REPEATING:
         shared.guarded = True
         shared.copies = shared.copies or copied
-    view._alias = View(shared, base, steps, origin)
     shared.add(view)
 
 
@@ -244,7 +263,7 @@ def written(tensor: Any, value: Any) -> Any:
 
         bring_up_to_date(tensor)
     if state.grad:
-        _rebase(tensor, value, shared)
+        rebase(tensor, value, shared)
     if shared.guarded:
         _cut_off(shared)
     return tensor
@@ -283,13 +302,12 @@ def _cut_off(shared: Shared) -> None:
             record(LOST_VIEW, (alias.base,), {"message": with_advice}, (view,))
 
 
-def _rebase(tensor: Any, value: Any, shared: Shared) -> None:
+def rebase(tensor: Any, value: Any, shared: Shared) -> None:
+    """Make the history of ``value``, which was written to ``tensor``, that of all that share the memory."""
     alias = tensor._alias
     base, steps = (alias.base, alias.steps) if type(alias) is View else (tensor, ())
-    if (
-        value._node is None and base._node is None
-    ) or value.dtype.category < 2:  # integers: bits of floats, no gradient
-        return
+    if (value._node is None and base._node is None) or value.dtype.category < FLOATING:
+        return  # integers are the bits of floats, without a gradient
     if base is tensor and value._node is not None:
         base._node = value._node
     else:

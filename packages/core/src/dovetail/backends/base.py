@@ -30,6 +30,8 @@ class Backend:
         updates: by op name, what writes an op's result into its first array in one pass: ``writer(x, x)`` or
             ``writer(x, y)``, for a result of x's sizes and dtype; y is an array of that dtype or a number. It raises, and
             has then written nothing, for what it does not take.
+        writers: kernels that write their result into the first array they are given, by op name; in-place operations
+            use them where there are some, and else copy the result of the op's kernel.
         capabilities: what the arrays can do, of ``float64 float16 bfloat16 complex writes views``: ``writes`` means
             that ``array[index] = value`` changes the array, ``views`` that a slice shares its array's memory.
 
@@ -48,6 +50,7 @@ class Backend:
     name: str = ""
     kernels: Mapping[str, Callable[..., Any]] = {}
     updates: Mapping[str, Callable[..., Any]] = {}
+    writers: Mapping[str, Callable[..., Any]] = {}
     capabilities: frozenset[str] = frozenset({"float64", "complex", "writes", "views"})
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.backends.base import Backend
+from dovetail.backends.cpu_index import WRITERS
 from dovetail.backends.cpu_kernels import KERNELS, Direct
 from dovetail.backends.cpu_memory import VIEW_KERNELS, UPDATES, is_dense, memory_of, span_of, steps_of
 from dovetail.device import CPU, Device
@@ -42,6 +43,7 @@ class CpuBackend(Backend):
 
     name = "cpu"
     kernels = KERNELS | VIEW_KERNELS
+    writers = WRITERS
     updates = UPDATES
     capabilities = frozenset({"float64", "float16", "bfloat16", "complex", "writes", "views"})
 
@@ -97,7 +99,7 @@ class CpuBackend(Backend):
             return False  # as in PyTorch, what has gaps is not looked into
         spans = span_of(first), span_of(second)
         if spans[0] == spans[1]:
-            return steps_of(first) != steps_of(second)
+            return first.shape != second.shape or steps_of(first) != steps_of(second)
         return spans[0][0] < spans[1][1] and spans[1][0] < spans[0][1]
 
     def offset_of(self, array: np.ndarray) -> int:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.backends.cpu_index import INDEX_KERNELS
+
 #: Elements that the optimizer updates work on at a time, so that what they need stays in a core's cache.
 BLOCK = 65536
 
@@ -76,35 +78,7 @@ def mean(xp: Any, x: Any, *, dim: Any, keepdim: bool, dtype: Any) -> Any:
     return np.mean(x, axis=tuple(dim) or None if isinstance(dim, (tuple, list)) else dim, keepdims=keepdim, dtype="f4")
 
 
-# Scatter
-
-
-def untake(xp: Any, g: Any, *, index: Any, shape: Any) -> Any:
-    out = np.zeros(shape, dtype=g.dtype)
-    np.add.at(out, index, g)
-    return out
-
-
-def take(xp: Any, x: Any, *, index: Any) -> Any:
-    return x[index]
-
-
-def put(xp: Any, x: Any, value: Any, *, index: Any) -> Any:
-    out = x.copy()
-    out[index] = value
-    return out
-
-
-def scatter_add(xp: Any, x: Any, index: Any, src: Any, *, dim: int) -> Any:
-    out = x.copy()
-    if not index.size:
-        return out
-    places = list(np.indices(index.shape, sparse=True))
-    if not places:
-        return out + src
-    places[dim] = index
-    np.add.at(out, tuple(places), src[tuple(slice(0, size) for size in index.shape)])
-    return out
+# Embedding
 
 
 def embedding_backward(xp: Any, g: Any, indices: Any, *, count: int, padding_idx: int | None = None) -> Any:
@@ -229,7 +203,6 @@ _DIRECT = {"add": operator.add, "sub": operator.sub, "mul": operator.mul}
 KERNELS: dict[str, Callable[..., Any]] = {name: Direct(function) for name, function in _DIRECT.items()} | {
     kernel.__name__: kernel
     for kernel in (
-        adam_step, cross_entropy, cross_entropy_backward, embedding_backward, linear, mean, pow, put, scatter_add,
-        sgd_step, sum, take, untake, where,
+        adam_step, cross_entropy, cross_entropy_backward, embedding_backward, linear, mean, pow, sgd_step, sum, where,
     )
-}  # fmt: skip
+} | INDEX_KERNELS  # fmt: skip

@@ -18,6 +18,8 @@ from dovetail.methods import (
     pieces,
     reduce,
     scaled,
+    scatter,
+    search,
     shape,
 )
 from dovetail.methods.registry import FUNCTIONS, check_dim

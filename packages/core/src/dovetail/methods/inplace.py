@@ -21,8 +21,6 @@ from dovetail.writes import in_place
 def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     """Write the elements of ``src``, which broadcasts, into this tensor."""
     check_writable(self, "copy_")
-    while src.ndim > self.ndim and src.shape[0] == 1:
-        src = src.squeeze(0)
     if self._alias is not None:
         check_overlap(self, (src,), "copy_")
     value = src.to(self)
@@ -33,8 +31,8 @@ def _spread(value: Tensor, target: Tensor) -> Tensor:
     clash = broadcast_clash([value.shape, target.shape]) if value.ndim <= target.ndim else "it has more dimensions"
     if clash or any(n == 1 != m for n, m in zip(target.shape[::-1], value.shape[::-1], strict=False)):
         raise ShapeError(
-            f"copy_: the target of sizes {tuple(target.shape)} does not match the source of sizes {tuple(value.shape)}; "
-            "the source must broadcast to the target"
+            f"copy_: the source of sizes {tuple(value.shape)} cannot be expanded to the sizes {tuple(target.shape)} of "
+            "the tensor written to; only 1s can be repeated"
         )
     return value.expand(target.shape)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail import ops
-from dovetail.methods.index import getitem, setitem
+from dovetail.methods.getitem import getitem, setitem
 from dovetail.methods.shape import permute, transpose
 from dovetail.errors import ShapeError
 from dovetail.tensor import Tensor

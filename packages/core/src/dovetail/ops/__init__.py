@@ -17,13 +17,15 @@ from dovetail.ops import (
     pool,
     random,
     reduce,
+    scatter,
+    search,
     shape,
     strided,
 )
 
 FAMILIES = (
-    activation, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce, shape,
-    strided,
+    activation, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce, scatter,
+    search, shape, strided,
 )  # fmt: skip
 
 globals().update({name: definition.call for name, definition in OPS.items()})

@@ -1,0 +1,168 @@
+"""Kernels of NumPy arrays that read and write by index.
+
+Those whose names end in ``_`` write into the array that they are given; the op's kernel does the same to a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+INT64 = np.dtype(np.int64)
+
+
+def slice_view(xp: Any, x: Any, *, index: Any) -> Any:
+    return x[index]
+
+
+def unslice(xp: Any, g: Any, *, index: Any, shape: Any) -> Any:
+    out = np.zeros(shape, dtype=g.dtype)
+    out[index] = g
+    return out
+
+
+def take(xp: Any, x: Any, *, index: Any) -> Any:
+    """Read rows by ``ndarray.take``, which costs a third of what indexing does."""
+    if len(index) == 1 and index[0].dtype is INT64:
+        return x.take(index[0], 0)
+    return x[index]
+
+
+def untake(xp: Any, g: Any, *, index: Any, shape: Any) -> Any:
+    return put_add_(xp, np.zeros(shape, dtype=g.dtype), g, index=index)
+
+
+def put_(xp: Any, x: Any, value: Any, *, index: Any) -> Any:
+    x[index] = value
+    return x
+
+
+def put_add_(xp: Any, x: Any, value: Any, *, index: Any) -> Any:
+    arrays = [part for part in index if isinstance(part, np.ndarray)]
+    if all(part.dtype == np.bool_ for part in arrays[:1]) and len(arrays) < 2:  # nothing is picked twice
+        x[index] = np.logical_or(x[index], value) if x.dtype == np.bool_ else x[index] + value
+    elif len(index) == 1 and x.ndim > 1 and x.flags.c_contiguous and x.dtype.kind != "V":
+        _add_rows(x, index[0], value)
+    else:
+        np.add.at(x, index, value)
+    return x
+
+
+def _add_rows(x: Any, rows: Any, value: Any) -> None:
+    """Add to whole rows as to single elements: NumPy's ``add.at`` is quick in one dimension only."""
+    count, width = x.shape[0], x[:1].size
+    spread = np.broadcast_to(value, (*rows.shape, *x.shape[1:])).reshape(-1)
+    flat = rows.reshape(-1)
+    if flat.size and (flat.min() < -count or flat.max() >= count):
+        raise IndexError(f"rows {flat.min()} to {flat.max()} of an array that has {count}")
+    places = (flat % max(count, 1))[:, None] * width + np.arange(width)
+    np.add.at(x.reshape(-1), places.reshape(-1), spread)
+
+
+def index_select(xp: Any, x: Any, index: Any, *, dim: int) -> Any:
+    return x.take(index, dim)
+
+
+# Along a dimension
+
+
+def _places(x: Any, index: Any, dim: int) -> tuple:
+    places = list(np.indices(index.shape, sparse=True))
+    places[dim] = index
+    return tuple(places)
+
+
+def _cut(src: Any, index: Any) -> Any:
+    if src.shape == index.shape or not src.ndim:
+        return src
+    return src[tuple([slice(0, size) for size in index.shape])]
+
+
+def gather(xp: Any, x: Any, index: Any, *, dim: int) -> Any:
+    if not x.ndim or not index.ndim:
+        return NotImplemented
+    return x[_places(x, index, dim)]
+
+
+def scatter_(xp: Any, x: Any, index: Any, src: Any, *, dim: int) -> Any:
+    if index.size:
+        if x.ndim and index.ndim:
+            x[_places(x, index, dim)] = _cut(src, index)
+        else:
+            x.reshape(-1)[0] = src.reshape(-1)[-1]
+    return x
+
+
+def scatter_add_(xp: Any, x: Any, index: Any, src: Any, *, dim: int) -> Any:
+    return _at(np.logical_or if x.dtype == np.bool_ else np.add, x, index, src, dim)
+
+
+def _at(function: Any, x: Any, index: Any, src: Any, dim: int) -> Any:
+    if not index.size:
+        return x
+    if x.ndim and index.ndim:
+        function.at(x, _places(x, index, dim), _cut(src, index))
+    else:
+        x[...] = function(x, src.reshape(())) if src.size == 1 else function(x, function.reduce(src.reshape(-1)))
+    return x
+
+
+_REDUCTIONS: dict[str, Any] = {"prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
+
+
+def scatter_reduce_(xp: Any, x: Any, index: Any, src: Any, *, dim: int, reduce: str, include_self: bool) -> Any:
+    if not include_self and index.size:  # the last one written is among those that count: it stands for the identity
+        if reduce == "prod":
+            scatter_(xp, x, index, np.ones((), x.dtype), dim=dim)
+        else:
+            scatter_(xp, x, index, src, dim=dim)
+    return _at(_REDUCTIONS[reduce], x, index, src, dim)
+
+
+def masked_fill_(xp: Any, x: Any, mask: Any, *, value: Any) -> Any:
+    np.copyto(x, np.asarray(value, x.dtype), where=mask)
+    return x
+
+
+def masked_fill(xp: Any, x: Any, mask: Any, *, value: Any) -> Any:
+    shape = x.shape if mask.shape == x.shape else np.broadcast_shapes(x.shape, mask.shape)
+    return masked_fill_(xp, np.array(np.broadcast_to(x, shape)), mask, value=value)
+
+
+# Finding
+
+
+def nonzero(xp: Any, x: Any) -> Any:
+    return np.argwhere(x)
+
+
+def isin(xp: Any, x: Any, test: Any) -> Any:
+    return NotImplemented if "V" in (np.asarray(x).dtype.kind, np.asarray(test).dtype.kind) else np.isin(x, test)
+
+
+def searchsorted(xp: Any, sequence: Any, values: Any, *, right: bool) -> Any:
+    if sequence.ndim > 1 or sequence.dtype.kind == "V":
+        return NotImplemented
+    return np.asarray(sequence.searchsorted(values, "right" if right else "left"))
+
+
+def _on_a_copy(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    def copying(xp: Any, x: Any, *inputs: Any, **options: Any) -> Any:
+        return kernel(xp, x.copy(), *inputs, **options)
+
+    return copying
+
+
+#: What in-place operations use, by op name.
+WRITERS: dict[str, Callable[..., Any]] = {
+    kernel.__name__[:-1]: kernel for kernel in (put_, put_add_, scatter_, scatter_add_, scatter_reduce_, masked_fill_)
+}
+
+INDEX_KERNELS: dict[str, Callable[..., Any]] = {name: _on_a_copy(kernel) for name, kernel in WRITERS.items()} | {
+    kernel.__name__: kernel
+    for kernel in (
+        gather, index_select, isin, masked_fill, nonzero, searchsorted, slice_view, take, unslice, untake,
+    )
+}  # fmt: skip

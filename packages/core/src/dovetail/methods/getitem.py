@@ -1,0 +1,245 @@
+"""``x[index]`` and ``x[index] = value``.
+
+Reading by integers and slices, and writing where nothing is recorded, cost little more than NumPy's own indexing: these
+cases are written out, as the dispatcher's are. Every other case, and every error, takes the general way.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from dovetail import modes, ops
+from dovetail.autograd.graph import LEAF, Node, next_sequence
+from dovetail.device import Device
+from dovetail.dispatch import new_node
+from dovetail.errors import DTypeError, ShapeError
+from dovetail.methods.parts import picked_sizes, split_index
+from dovetail.methods.writing import as_value, spread, trimmed, write_in_place
+from dovetail.modes import state
+from dovetail.tensor import Tensor
+from dovetail.views import NO_GRAD, Shared, View, assign, before, check_writable
+
+active_modes = modes.active
+new = Tensor.__new__
+ndarray = np.ndarray
+SLICE_VIEW, TAKE = ops.slice_view.definition, ops.take.definition
+FLOATING = 2  # DType.category
+PICKING = frozenset({np.dtype(np.int64), np.dtype(np.bool_)})  # dtypes of arrays that are an index as they are
+SURE = 65504.0  # every floating-point dtype holds numbers up to here
+
+
+def getitem(self: Tensor, index: Any) -> Tensor:
+    """Return the part of the tensor at ``index``: a view where it is made of integers, slices, None and ``...``."""
+    device = self._device
+    if not device.direct or (active_modes and state.modes):
+        return _getitem(self, index)
+    kind = index.__class__
+    if kind is int:
+        key: Any = (index, ...)  # with the dots what is 0-d is a view too
+    elif kind is tuple:
+        for part in index:
+            kind = part.__class__
+            if (
+                kind is not int
+                and part is not None
+                and part is not ...
+                and (kind is not slice or part.step is not None)
+            ):
+                return _taken(self, index)
+        key = index
+    elif kind is slice and index.step is None:
+        key = (index,)
+    else:
+        return _taken(self, (index,)) if kind is Tensor else _getitem(self, index)
+    array = self._array
+    try:
+        result = array[key]
+    except Exception:
+        return _getitem(self, index)
+    if result.__class__ is not array.__class__:
+        key = (*key, ...)
+        result = array[key]
+    out = new(Tensor)
+    out._array, out._device, out.grad = result, device, None
+    # what mark_view does
+    alias = self._alias
+    if alias is None:
+        alias = self._alias = Shared()
+    view = out._alias = View()
+    view.op, view.options = SLICE_VIEW, key
+    view.own = False
+    if alias.__class__ is View:
+        view.base, view.source, view.shared, view.origin = alias.base, alias, alias.shared, alias.origin
+        alias = alias.shared
+    else:
+        view.base, view.source, view.shared, view.origin = self, None, alias, None
+    if not state.grad:
+        view.origin = NO_GRAD
+        if view.base._node is not None:
+            alias.guarded = True
+    views = alias.views
+    views.append(ref(out))
+    if len(views) > alias.limit:
+        alias.forget()
+    edge = self._node
+    if edge is None or not state.grad:
+        out._node = None
+        return out
+    node = out._node = new_node(Node)
+    node.op, node.sequence, node.edges = SLICE_VIEW, next_sequence(), (self if edge is LEAF else edge,)
+    node.saved, node.versions, node.shapes = (array.shape, key), None, None
+    return out
+
+
+def _taken(self: Tensor, index: tuple) -> Tensor:
+    """Return what integer arrays and masks pick, where an index holds nothing else."""
+    device = self._device
+    parts = []
+    for part in index:
+        array = part._array if part.__class__ is Tensor else None
+        if array.__class__ is not ndarray or array.dtype not in PICKING or not array.ndim:
+            return _getitem(self, index if len(index) > 1 else index[0])
+        parts.append(array)
+    key, array = tuple(parts), self._array
+    kernel = TAKE.kernels.get(device)
+    try:
+        result = kernel(array, index=key)
+    except Exception:
+        return _getitem(self, index)
+    out = new(Tensor)
+    out._array, out._device = result, device
+    out._node = out._alias = out.grad = None
+    edge = self._node
+    if edge is not None and state.grad:
+        node = out._node = new_node(Node)
+        node.op, node.sequence, node.edges = TAKE, next_sequence(), (self if edge is LEAF else edge,)
+        node.saved, node.versions, node.shapes = (array.shape, _own(key)), None, None
+    return out
+
+
+def _own(index: tuple) -> tuple:
+    """Return an index with copies of its arrays, which may be written to before the gradient is asked for."""
+    return tuple([part.copy() if part.__class__ is ndarray else part for part in index])
+
+
+def _getitem(self: Tensor, index: Any) -> Tensor:
+    """Return the part at ``index``, whatever it is."""
+    learn(self._device)
+    basic, arrays = split_index(index, self._array.shape)
+    out = self if basic is None else ops.slice_view(self, index=basic)
+    if not arrays:
+        return out
+    return ops.take(out, index=_own(arrays) if out._node is not None and state.grad else arrays)
+
+
+def learn(device: Device) -> None:
+    """Note whether the arrays of a device are indexed as NumPy's are: views that can be written to."""
+    device.direct = {"views", "writes"} <= device.backend.capabilities
+
+
+def rows(self: Tensor) -> list[Tensor]:
+    """Return the views of each place along the first dimension."""
+    return [getitem(self, place) for place in range(self._array.shape[0])]
+
+
+# Writing
+
+
+def setitem(self: Tensor, index: Any, value: Any) -> None:
+    """Write ``value``, which broadcasts, to the part of the tensor at ``index``."""
+    device, array, alias = self._device, self._array, self._alias
+    base = alias.base if alias.__class__ is View else self
+    if not device.direct or self._node is not None or base._node is not None or (active_modes and state.modes):
+        return _setitem(self, index, value)
+    kind, given = value.__class__, value
+    if kind is float:
+        sure = -SURE <= value <= SURE and device.categories[array.dtype] == FLOATING
+    elif kind is int:
+        sure = -SURE <= value <= SURE
+    else:
+        sure = isinstance(value, Tensor) and value._node is None and value._array.dtype is array.dtype
+        given = value._array if sure else None
+    key = _direct(index) if sure else None
+    if key is None or (alias is not None and not _apart(alias.shared, value)):
+        return _setitem(self, index, value)
+    try:
+        array[key] = given
+    except Exception:
+        return _setitem(self, index, value)
+    if alias is None:
+        alias = self._alias = Shared()
+    alias.shared.version += 1
+    return None
+
+
+def _apart(shared: Shared, value: Any) -> bool:
+    """Return whether nothing but the numbers is to be written, and the value is not on the memory written to."""
+    found = getattr(value, "_alias", None)
+    return not shared.guarded and (found is None or found.shared is not shared)
+
+
+def _direct(index: Any) -> Any:
+    """Return an index that NumPy takes as PyTorch does, or None for one that has to be looked at more closely."""
+    kind = index.__class__
+    if kind is int or (kind is slice and index.step is None):
+        return index
+    if kind is tuple:
+        for part in index:
+            kind = part.__class__
+            if (
+                kind is not int
+                and part is not None
+                and part is not ...
+                and (kind is not slice or part.step is not None)
+            ):
+                return None
+        return index
+    array = index._array if kind is Tensor else None
+    return array if array.__class__ is ndarray and array.dtype in PICKING and array.ndim else None
+
+
+def _setitem(self: Tensor, index: Any, value: Any) -> None:
+    """Write to the part at ``index``, whatever it is."""
+    learn(self._device)
+    basic, arrays = split_index(index, self._array.shape)
+    value = as_value(value, self)
+    if "views" not in self._device.backend.capabilities and basic is not None:
+        check_writable(self, "indexed assignment")
+        part = ops.slice_view(before(self), index=basic)
+        part = ops.put(part, fitting(value, part, arrays), index=arrays) if arrays else spread(value.to(self), part)
+        assign(self, ops.put(before(self), part, index=basic))
+        return
+    target = self if basic is None else ops.slice_view(self, index=basic)
+    if arrays:
+        write_in_place(ops.put, target, fitting(value, target, arrays), index=arrays)
+    else:
+        target.copy_(trimmed(value, target))
+
+
+def fitting(value: Tensor, target: Tensor, arrays: tuple) -> Tensor:
+    """Return ``value`` of the target's dtype and of no more dimensions than what ``arrays`` pick.
+
+    Raises:
+        DTypeError: it is of another dtype, and more than one number for a mask. ShapeError: it does not broadcast.
+    """
+    picking = [part for part in arrays if part.__class__ is ndarray]
+    if len(picking) == 1 and picking[0].dtype == np.bool_ and value.numel() == 1:
+        return value.to(target).reshape(())
+    if value.dtype is not target.dtype:
+        raise DTypeError(
+            f"index put: the value is {value.dtype}, the tensor written to {target.dtype}; these must be one dtype, "
+            "convert with .to(dtype)"
+        )
+    sizes = picked_sizes(arrays, target._array.shape)
+    while value.ndim > len(sizes) and value.shape[0] == 1:
+        value = value.squeeze(0)
+    extra = len(sizes) - value.ndim
+    if extra < 0 or any(have not in (1, size) for have, size in zip(value.shape, sizes[extra:], strict=True)):
+        raise ShapeError(
+            f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result of "
+            f"shape {list(sizes)}"
+        )
+    return value
