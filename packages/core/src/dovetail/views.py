@@ -214,14 +214,20 @@ def become_view(tensor: Any, call: Callable[..., Any], *args: Any, **kwargs: Any
     source, own = tensor, type(tensor._alias) is not View
     if own:  # a view of itself would be a cycle, so what it was stands apart as the base
         source = before(tensor)
-        for view in source._alias.views_of(tensor):
-            view._alias.base = source
-    out = call(source, *args, **kwargs)
+    origin, outer, state.grad = source._alias.origin if not own else None, state.grad, True
+    try:
+        out = call(
+            source, *args, **kwargs
+        )  # recorded also under no_grad, since what leads to a view has no say in that
+    finally:
+        state.grad = outer
     if out is not source:
+        for view in source._alias.shared.views_of(tensor):
+            view._alias.base = source
         tensor._array, tensor._node = out._array, out._node
         if out._alias is not None:
             tensor._alias = out._alias
-            out._alias.own = own or source._alias.own
+            out._alias.own, out._alias.origin = own or source._alias.own, origin
             out._alias.shared.add(tensor)
     shared = shared_of(tensor)
     shared.version += 1

@@ -102,6 +102,23 @@ def arranged(xp: Any, x: Any, *, order: tuple[int, ...]) -> Any:
     return np.array(x.transpose(order), order="C").transpose(back)
 
 
+def cat(xp: Any, *tensors: Any, dim: int) -> Any:
+    """Join in order: NumPy follows the inputs' memory, PyTorch only images' that have their channels last."""
+    parts = [x for x in tensors if x.shape != (0,)] or tensors[:1]
+    return _in_order(np.concatenate(parts, dim))
+
+
+def stack(xp: Any, *tensors: Any, dim: int) -> Any:
+    """As ``cat``."""
+    return _in_order(np.stack(tensors, dim))
+
+
+def _in_order(x: np.ndarray) -> np.ndarray:
+    if x.flags.c_contiguous or (x.ndim in (4, 5) and np.moveaxis(x, 1, -1).flags.c_contiguous):
+        return x
+    return np.ascontiguousarray(x)
+
+
 VIEW_KERNELS: dict[str, Callable[..., Any]] = {
-    kernel.__name__: kernel for kernel in (arranged, as_strided, diagonal, diagonal_backward, unfold)
+    kernel.__name__: kernel for kernel in (arranged, as_strided, cat, diagonal, diagonal_backward, stack, unfold)
 }

@@ -17,7 +17,7 @@ from dovetail.device import Device
 from dovetail.dispatch import new_node
 from dovetail.errors import DTypeError, ShapeError
 from dovetail.methods.parts import picked_sizes, split_index
-from dovetail.methods.writing import as_value, spread, trimmed, write_in_place
+from dovetail.methods.writing import as_value, spread, write_in_place
 from dovetail.modes import state
 from dovetail.tensor import Tensor
 from dovetail.views import NO_GRAD, Shared, View, assign, before, check_writable
@@ -216,7 +216,7 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
     if arrays:
         write_in_place(ops.put, target, fitting(value, target, arrays), index=arrays)
     else:
-        target.copy_(trimmed(value, target))
+        target.copy_(value if value._array.shape == target._array.shape else spread(value, target))
 
 
 def fitting(value: Tensor, target: Tensor, arrays: tuple) -> Tensor:

@@ -61,6 +61,8 @@ def _filled(x: Tensor, value: Any, what: str) -> Tensor:
     if state.grad:
         check_writable(x, what)
         check_origin(x, False)
+        if x._node is not None:
+            check_overlap(x, (), what)
     try:
         x._array = x._device.backend.filled(x._array, value)
     except (OverflowError, TypeError, ValueError):

@@ -63,14 +63,9 @@ def as_value(value: Any, like: Tensor) -> Tensor:
 
 def spread(value: Tensor, target: Tensor) -> Tensor:
     """Return ``value`` expanded to the sizes of ``target``, without leading dimensions of size 1 that it has not."""
-    return trimmed(value, target).expand(target.shape)
-
-
-def trimmed(value: Tensor, target: Tensor) -> Tensor:
-    """Return ``value`` without leading dimensions of size 1 that ``target`` has not."""
     while value.ndim > target.ndim and value.shape[0] == 1:
         value = value.squeeze(0)
-    return value
+    return value.expand(target.shape)
 
 
 def write_in_place(call: Any, target: Tensor, *inputs: Tensor, **options: Any) -> Tensor:
