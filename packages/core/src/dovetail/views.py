@@ -101,6 +101,7 @@ class View:
 
 NO_GRAD = "no_grad"
 FLOATING = 2  # DType.category
+_KEEPING_ORDER = ("reshape", "squeeze", "unsqueeze")
 _REPEATING = ("expand", "as_strided")  # views that may show one element several times
 
 
@@ -124,7 +125,7 @@ def mark_view(op: Any, source: Any, options: dict[str, Any], view: Any) -> None:
     copied = False
     if op.view is not True:
         if not backend.shares_memory(view._array, source._array):
-            if op.view == "maybe":
+            if op.view == "maybe" and ("views" in backend.capabilities or not _surely_in_order(source)):
                 return
             copied = True
     elif "views" not in backend.capabilities:
@@ -146,6 +147,11 @@ def mark_view(op: Any, source: Any, options: dict[str, Any], view: Any) -> None:
         shared.guarded = True
         shared.copies = shared.copies or copied
     shared.add(view)
+
+
+def _surely_in_order(tensor: Any) -> bool:
+    """Return whether, if there were views, one of other sizes could be made of this tensor, as far as is easily seen."""
+    return type(tensor._alias) is not View or all(op.name in _KEEPING_ORDER for op, _ in tensor._alias.steps)
 
 
 def mark_several(views: tuple, function: str) -> tuple:

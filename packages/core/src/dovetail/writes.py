@@ -235,7 +235,8 @@ def with_out(call: Callable[..., Any]) -> Callable[..., Any]:
     """Return a composed function with the argument ``out=`` that ops have."""
 
     @wraps(call)
-    def outward(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+    def outward(*args: Any, **kwargs: Any) -> Any:
+        out = kwargs.pop("out", None) if kwargs else None
         return call(*args, **kwargs) if out is None else write_out(call, args, kwargs, out)
 
     return outward

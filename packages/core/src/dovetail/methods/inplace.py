@@ -10,11 +10,11 @@ import numpy as np
 from dovetail import creation, ops, random
 from dovetail.align import broadcast_clash
 from dovetail.errors import DTypeError, ShapeError
-from dovetail.methods.registry import method
+from dovetail.methods.registry import FUNCTIONS, method
 from dovetail.modes import state
 from dovetail.tensor import Tensor
 from dovetail.views import assign, become_view, check_origin, check_overlap, check_writable, written
-from dovetail.writes import in_place
+from dovetail.writes import in_place, with_out
 
 
 @method
@@ -121,21 +121,34 @@ _IN_PLACE = (
 _BECOMING = "as_strided squeeze swapaxes swapdims t transpose unsqueeze"
 
 
-def _becoming(call: Callable[..., Any]) -> Callable[..., Any]:
+def _becoming(call: Callable[..., Any], name: str) -> Callable[..., Any]:
     """Return the in-place form of what gives a view: the tensor itself gets the other sizes."""
 
     def changed(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return become_view(self, call, *args, **kwargs)
 
-    changed.__name__ = changed.__qualname__ = call.__name__ + "_"
+    changed.__name__ = changed.__qualname__ = name
     changed.__doc__ = f"Make the tensor what ``{call.__name__}`` gives."
     return changed
 
 
+#: Functions composed of others that have PyTorch's ``out=``; ops have it anyway.
+_OUT = (
+    "add addcdiv addcmul bmm bucketize cat clamp clip concat concatenate diag div dot gather hstack index_select lerp "
+    "masked_select max median min mm mv nan_to_num nonzero norm round searchsorted sort stack std sub subtract "
+    "take_along_dim topk var vstack where"
+)
+
+
 def attach() -> None:
-    """Make the in-place method of each method that there is."""
+    """Make the in-place method of each method that there is, and the functions with ``out=``."""
+    methods = vars(Tensor)
     for names, form in ((_IN_PLACE, in_place), (_BECOMING, _becoming)):
         for name in names.split():
-            call = getattr(Tensor, name, None)
-            if call is not None and f"{name}_" not in vars(Tensor):
-                setattr(Tensor, f"{name}_", form(call, f"{name}_") if form is in_place else form(call))
+            call = methods.get(name)
+            if callable(call) and f"{name}_" not in methods:
+                setattr(Tensor, f"{name}_", form(call, f"{name}_"))
+    for name in _OUT.split():
+        call = FUNCTIONS.get(name)
+        if call is not None and not hasattr(call, "definition"):
+            FUNCTIONS[name] = with_out(call)
