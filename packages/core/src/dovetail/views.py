@@ -100,7 +100,6 @@ class View:
 
 
 NO_GRAD = "no_grad"
-FLOATING = 2  # DType.category
 _KEEPING_ORDER = ("reshape", "squeeze", "unsqueeze")
 _REPEATING = ("expand", "as_strided")  # views that may show one element several times
 
@@ -318,8 +317,8 @@ def rebase(tensor: Any, value: Any, shared: Shared) -> None:
     """Make the history of ``value``, which was written to ``tensor``, that of all that share the memory."""
     alias = tensor._alias
     base, steps = (alias.base, alias.steps) if type(alias) is View else (tensor, ())
-    if (value._node is None and base._node is None) or value.dtype.category < FLOATING:
-        return  # integers are the bits of floats, without a gradient
+    if value._node is None and base._node is None:
+        return
     if base is tensor and value._node is not None:
         base._node = value._node
     else:

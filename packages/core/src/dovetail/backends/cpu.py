@@ -122,7 +122,7 @@ class CpuBackend(Backend):
 
     def is_shared(self, array: np.ndarray) -> bool:
         root = array if array.base is None or type(array.base) is not ndarray else array.base
-        return type(root.base).__name__ == "mmap"
+        return type(getattr(root.base, "obj", None)).__name__ == "mmap"
 
     def shared_copy(self, array: np.ndarray) -> np.ndarray:
         import mmap
