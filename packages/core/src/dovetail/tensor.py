@@ -16,7 +16,7 @@ from dovetail.autograd.graph import LEAF, Output
 from dovetail.device import Device
 from dovetail.dtypes import DType
 from dovetail.errors import DeviceError, DTypeError, GradError
-from dovetail.views import View, shared_of
+from dovetail.views import shared_of
 
 
 class Size(tuple):

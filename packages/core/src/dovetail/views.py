@@ -65,9 +65,9 @@ class View:
     """How a view was made: the op that led to it, from its base or from a view of that, its ``source``.
 
     It has no ``__init__``, since indexing makes one each time and a call costs. ``options`` are those of ``op``, or
-    for ``slice_view`` the index alone. ``origin`` is None for most; otherwise it says why a recorded write would have no
-    clear gradient: the view was made under ``no_grad``, or together with others by the function named. ``own``: it was
-    no view before ``become_view``, and its base is what it was then.
+    for ``slice_view`` the index alone. ``origin`` is None for most; otherwise it says why a recorded write would have
+    no clear gradient: the view was made under ``no_grad``, or together with others by the function named. ``own``: it
+    was no view before ``become_view``, and its base is what it was then.
     """
 
     __slots__ = ("base", "op", "options", "origin", "own", "shared", "source")
@@ -149,12 +149,12 @@ def mark_view(op: Any, source: Any, options: dict[str, Any], view: Any) -> None:
 
 
 def _surely_in_order(tensor: Any) -> bool:
-    """Return whether, if there were views, one of other sizes could be made of this tensor, as far as is easily seen."""
+    """Return whether, if there were views, one of other sizes could be made of this tensor, as far as is seen."""
     return type(tensor._alias) is not View or all(op.name in _KEEPING_ORDER for op, _ in tensor._alias.steps)
 
 
 def mark_several(views: tuple, function: str) -> tuple:
-    """Note that ``views`` are results of one function; as in PyTorch they cannot be written to where that is recorded."""
+    """Note that ``views`` are results of one function; as in PyTorch a write to them cannot be recorded."""
     for view in views:
         alias = view._alias
         if alias.__class__ is View and alias.origin is None:
@@ -283,9 +283,12 @@ def written(tensor: Any, value: Any) -> Any:
 def check_origin(tensor: Any, recorded: bool) -> None:
     """Refuse to write to a view whose other views, or whose making, leave the gradient unclear."""
     alias = tensor._alias
-    if not state.grad or type(alias) is not View or alias.origin is None:
+    if not state.grad or type(alias) is not View or not (alias.origin or alias.shared.guarded):
         return
     if recorded or tensor._node is not None or alias.base._node is not None:
+        check_overlap(tensor, (), "a recorded write")
+        if alias.origin is None:
+            return
         raise GradError(f"{_unclear(alias)} and is being modified inplace; {_ADVICE[alias.origin == NO_GRAD]}")
 
 

@@ -194,6 +194,9 @@ def write_out(call: Callable[..., Any], args: tuple, kwargs: dict[str, Any], out
         raise TypeError(f"{name}(): out= takes a tensor for each result, got {out!r}")
     for target in targets:
         check_overlap(target, [value for value in given if value is not target], name)
+    definition = getattr(call, "definition", None)
+    if definition is not None and definition.takes_dtype and kwargs.get("dtype") is None:
+        kwargs = {**kwargs, "dtype": targets[0].dtype}
     found = call(*args, **kwargs)
     results = tuple(found) if isinstance(found, (tuple, list)) else (found,)
     if len(results) != len(targets):

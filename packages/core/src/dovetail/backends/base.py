@@ -28,8 +28,8 @@ class Backend:
         kernels: faster kernels by op name, each called as ``kernel(xp, *arrays, **options)``; one that returns
             ``NotImplemented`` passes the call on to the reference kernel.
         updates: by op name, what writes an op's result into its first array in one pass: ``writer(x, x)`` or
-            ``writer(x, y)``, for a result of x's sizes and dtype; y is an array of that dtype or a number. It raises, and
-            has then written nothing, for what it does not take.
+            ``writer(x, y)``, for a result of x's sizes and dtype; y is an array of that dtype or a number. It raises,
+            and has then written nothing, for what it does not take.
         writers: kernels that write their result into the first array they are given, by op name; in-place operations
             use them where there are some, and else copy the result of the op's kernel.
         capabilities: what the arrays can do, of ``float64 float16 bfloat16 complex writes views``: ``writes`` means

@@ -13,7 +13,7 @@ import numpy as np
 from dovetail.backends.base import Backend
 from dovetail.backends.cpu_index import WRITERS
 from dovetail.backends.cpu_kernels import KERNELS, Direct
-from dovetail.backends.cpu_memory import VIEW_KERNELS, UPDATES, is_dense, memory_of, span_of, steps_of
+from dovetail.backends.cpu_memory import UPDATES, VIEW_KERNELS, is_dense, memory_of, span_of, steps_of
 from dovetail.device import CPU, Device
 from dovetail.dtypes import DType, from_numpy
 

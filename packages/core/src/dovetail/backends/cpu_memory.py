@@ -1,4 +1,4 @@
-"""What NumPy's arrays allow and the array standard does not: views by strides, and results written where they belong."""
+"""What NumPy allows and the array standard does not: views by strides, and results written where they belong."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def _spread(value: Tensor, target: Tensor) -> Tensor:
     if clash or any(n == 1 != m for n, m in zip(target.shape[::-1], value.shape[::-1], strict=False)):
         raise ShapeError(
             f"copy_: the source of sizes {tuple(value.shape)} cannot be expanded to the sizes {tuple(target.shape)} of "
-            "the tensor written to; only 1s can be repeated"
+            "the tensor; only 1s can be repeated"
         )
     return value.expand(target.shape)
 
@@ -61,8 +61,6 @@ def _filled(x: Tensor, value: Any, what: str) -> Tensor:
     if state.grad:
         check_writable(x, what)
         check_origin(x, False)
-        if x._node is not None:
-            check_overlap(x, (), what)
     try:
         x._array = x._device.backend.filled(x._array, value)
     except (OverflowError, TypeError, ValueError):
@@ -110,8 +108,8 @@ _drawing(_random, "random_", "Write integers drawn evenly: ``random_(low, high)`
 _IN_PLACE = (
     "abs absolute acos acosh add addbmm addcdiv addcmul addmm addmv addr arccos arccosh arcsin arcsinh arctan arctan2 "
     "arctanh asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_left_shift bitwise_not bitwise_or "
-    "bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min clip conj_physical copysign cos cosh cumprod cumsum "
-    "deg2rad digamma div divide eq erf erfc erfinv exp exp2 expm1 fix float_power floor floor_divide fmod frac gcd ge "
+    "bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min clip conj_physical copysign cos cosh cumprod "
+    "cumsum deg2rad digamma div divide eq erf erfc erfinv exp exp2 expm1 fix float_power floor floor_divide fmod frac gcd ge "
     "greater greater_equal gt heaviside hypot i0 igamma igammac index_add index_copy index_fill index_reduce lcm ldexp "
     "le lerp less less_equal lgamma log log10 log1p log2 logical_and logical_not logical_or logical_xor logit lt "
     "masked_fill masked_scatter mul multiply mvlgamma nan_to_num ne neg negative nextafter not_equal polygamma pow "

@@ -117,8 +117,8 @@ def as_strided(x: Tensor, size: Any, stride: Any, storage_offset: int | None = N
     available = base._device.backend.memory_size(base._array) // base.element_size()
     if needed > available or offset < 0:
         raise ShapeError(
-            f"as_strided: sizes {list(size)}, strides {list(stride)} and storage offset {offset} need {needed} elements "
-            f"and are out of bounds for a memory of {available}"
+            f"as_strided: sizes {list(size)}, strides {list(stride)} and storage offset {offset} need {needed} "
+            f"elements and are out of bounds for a memory of {available}"
         )
     return ops.as_strided(base, size=size, stride=stride, start=offset - first, layout=layout)
 

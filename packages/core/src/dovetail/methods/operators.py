@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail import ops
+from dovetail.errors import ShapeError
 from dovetail.methods.getitem import getitem, setitem
 from dovetail.methods.shape import permute, transpose
-from dovetail.errors import ShapeError
 from dovetail.tensor import Tensor
 from dovetail.writes import in_place
 

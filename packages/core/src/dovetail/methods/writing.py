@@ -77,7 +77,7 @@ def write_in_place(call: Any, target: Tensor, *inputs: Tensor, **options: Any) -
     op = call.definition
     check_writable(target, "indexed assignment" if op.name == "put" else op.name + "_")
     if op.name not in ("put", "masked_fill"):
-        check_overlap(target, (), op.name + "_")
+        check_overlap(target, inputs, op.name + "_")
     writer = target._device.backend.writers.get(op.name)
     found = None
     if writer is not None and not (modes.active and state.modes) and getattr(target._array, "flags", None) is not None:
