@@ -58,7 +58,6 @@ def test_max_and_min_in_their_forms(x):
             r"shape '\[4, 2\]' is invalid for input of size 6, of sizes \(2, 3\)",
         ),
         (lambda x: x.reshape(-1, -1), errors.ShapeError, "is invalid for input of size 6"),
-        (lambda x: x.view(dovetail.int32), errors.DTypeError, r"view\(dtype\) is not supported; use \.to\(dtype\)"),
         (lambda x: x.flatten(1, 0), errors.ShapeError, "flatten: start_dim 1 comes after end_dim 0"),
         (lambda x: x.permute(0, 0), errors.ShapeError, "permute: dims .* must name each of the 2 dimensions once"),
         (lambda x: x.transpose(0, 2), IndexError, r"expected to be in range of \[-2, 1\], but got 2"),

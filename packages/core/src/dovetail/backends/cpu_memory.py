@@ -98,6 +98,8 @@ def diagonal_backward(xp: Any, g: Any, *, shape: Any, offset: int, dim1: int, di
 
 
 def arranged(xp: Any, x: Any, *, order: tuple[int, ...]) -> Any:
+    if not x.ndim:
+        return x.copy()
     back = tuple([order.index(dim) for dim in range(len(order))])
     return np.array(x.transpose(order), order="C").transpose(back)
 

@@ -20,13 +20,18 @@ def _in_order(shape: Any) -> tuple[int, ...]:
     return tuple([math.prod([max(size, 1) for size in shape[axis + 1 :]]) for axis in range(len(shape))])
 
 
+def _strides(x: Tensor) -> Any:
+    """Return an array's strides in bytes, None where there are no views to which they would matter."""
+    return getattr(x._array, "strides", None) if "views" in x._device.backend.capabilities else None
+
+
 def layout_of(x: Tensor) -> tuple[tuple[int, ...], int]:
     """Return how many elements apart neighbours along each dimension are in memory, and the place of the first.
 
     On a backend without strides these are what they would be if the base was in order in memory.
     """
     array, alias = x._array, x._alias
-    strides = getattr(array, "strides", None)
+    strides = _strides(x)
     if strides is not None:
         if 0 in array.shape:
             return _in_order(array.shape), x._device.backend.offset_of(array)
@@ -65,11 +70,10 @@ def storage_offset(self: Tensor) -> int:
 @method
 def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
     """Return whether the elements are in order in memory, or in the order of ``memory_format``."""
-    if memory_format is None:
-        flags = getattr(self._array, "flags", None)
-        return True if flags is None else bool(flags.c_contiguous)
-    if getattr(self._array, "strides", None) is None:
+    if _strides(self) is None:
         return True
+    if memory_format is None:
+        return bool(self._array.flags.c_contiguous)
     try:
         order = order_of(memory_format, self.ndim)
     except ShapeError:

@@ -55,7 +55,7 @@ diagonal.sample(
     ]
 )
 diagonal_backward.vjp(g=lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2))
-diagonal_backward.sample(lambda make: [Sample(make(4, 2), shape=(3, 4, 4), offset=1, dim1=0, dim2=1)])
+diagonal_backward.sample(lambda make: [Sample(make(4, 3), shape=(3, 4, 4), offset=1, dim1=0, dim2=1)])
 
 
 @op(promote=None, view="kept")
@@ -88,7 +88,7 @@ unfold.sample(
     ]
 )
 unfold_backward.vjp(g=lambda g, dimension, size, step: unfold(g, dimension, size, step))
-unfold_backward.sample(lambda make: [Sample(make(2, 3, 2), shape=(2, 5), dimension=1, size=2, step=2)])
+unfold_backward.sample(lambda make: [Sample(make(2, 2, 2), shape=(2, 5), dimension=1, size=2, step=2)])
 
 
 def _places(shape: Any, strides: Any) -> np.ndarray:
