@@ -90,8 +90,8 @@ def _taken(self: Tensor, index: tuple) -> Tensor:
     parts = []
     for part in index:
         array = part._array if part.__class__ is Tensor else None
-        if array.__class__ is not ndarray or array.dtype not in PICKING or not array.ndim:
-            return _getitem(self, index if len(index) > 1 else index[0])
+        if array.__class__ is not ndarray or array.dtype not in PICKING or not array.ndim or not array.size:
+            return _getitem(self, index)
         parts.append(array)
     key, array = tuple(parts), self._array
     kernel = TAKE.kernels.get(device)
@@ -177,12 +177,14 @@ def _direct(index: Any) -> Any:
                 return None
         return index
     array = index._array if kind is Tensor else None
-    return array if array.__class__ is ndarray and array.dtype in PICKING and array.ndim else None
+    return array if array.__class__ is ndarray and array.dtype in PICKING and array.ndim and array.size else None
 
 
 def _setitem(self: Tensor, index: Any, value: Any) -> None:
     """Write to the part at ``index``, whatever it is."""
     learn(self._device)
+    if index is False:  # PyTorch does not look at the value either
+        return
     basic, arrays = split_index(index, self._array.shape)
     value = as_value(value, self)
     if "views" not in self._device.backend.capabilities and basic is not None:
