@@ -86,12 +86,16 @@ def gather(xp: Any, x: Any, index: Any, *, dim: int) -> Any:
     return x[_places(x, index, dim)]
 
 
+def _prepared(x: Any, index: Any, src: Any, dim: int) -> tuple[Any, tuple, Any]:
+    """Return the array, the places in it and what goes there; a 0-d one stands for one element."""
+    if x.ndim and index.ndim:
+        return x, _places(x, index, dim), _cut(src, index)
+    return x.reshape(-1), (index.reshape(-1),), src.reshape(-1)
+
+
 def scatter_(xp: Any, x: Any, index: Any, src: Any, *, dim: int) -> Any:
-    if index.size:
-        if x.ndim and index.ndim:
-            x[_places(x, index, dim)] = _cut(src, index)
-        else:
-            x.reshape(-1)[0] = src.reshape(-1)[-1]
+    array, places, values = _prepared(x, index, src, dim)
+    array[places] = values
     return x
 
 
@@ -100,12 +104,8 @@ def scatter_add_(xp: Any, x: Any, index: Any, src: Any, *, dim: int) -> Any:
 
 
 def _at(function: Any, x: Any, index: Any, src: Any, dim: int) -> Any:
-    if not index.size:
-        return x
-    if x.ndim and index.ndim:
-        function.at(x, _places(x, index, dim), _cut(src, index))
-    else:
-        x[...] = function(x, src.reshape(())) if src.size == 1 else function(x, function.reduce(src.reshape(-1)))
+    array, places, values = _prepared(x, index, src, dim)
+    function.at(array, places, values)
     return x
 
 
@@ -113,7 +113,7 @@ _REDUCTIONS: dict[str, Any] = {"prod": np.multiply, "amax": np.maximum, "amin": 
 
 
 def scatter_reduce_(xp: Any, x: Any, index: Any, src: Any, *, dim: int, reduce: str, include_self: bool) -> Any:
-    if not include_self and index.size:  # the last one written is among those that count: it stands for the identity
+    if not include_self:  # the last one written is among those that count: it stands for the identity
         if reduce == "prod":
             scatter_(xp, x, index, np.ones((), x.dtype), dim=dim)
         else:

@@ -147,7 +147,9 @@ def _index_fill(x: Tensor, dim: int, index: Tensor, value: Any) -> tuple[Tensor,
         raise ShapeError(f"index_fill: index must be a vector of integers, got sizes {tuple(index.shape)}")
     _expect_vector("index_fill", index, ("int64",))
     axis = check_dim(x, dim)
-    places = _in_range("index_fill", index, x._array.shape[axis] if x.ndim else 1, axis, negative=True)
+    size = x._array.shape[axis] if x.ndim else 1
+    # each place once, or the value's gradient would count it twice
+    places = np.unique(_in_range("index_fill", index, size, axis, negative=True) % max(size, 1))
     whole: tuple = (...,) if places.size else (np.zeros(0, dtype=np.int64),)
     return scalar("index_fill", value, x), (*(ALL,) * axis, places) if x.ndim else whole
 

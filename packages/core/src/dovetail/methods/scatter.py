@@ -11,7 +11,7 @@ from dovetail import dtypes, ops
 from dovetail.errors import DTypeError, ShapeError
 from dovetail.methods.index import expect_dtype
 from dovetail.methods.registry import check_dim, function, method
-from dovetail.methods.writing import as_scalar, write_in_place
+from dovetail.methods.writing import as_scalar, write_in_place, write_nothing
 from dovetail.tensor import Tensor
 
 
@@ -118,7 +118,7 @@ def scatter_(
 ) -> Tensor:
     """In-place version of ``scatter``."""
     call, index, src, options = _scattering(self, dim, index, src, value, reduce)
-    return write_in_place(call, self, index, src, **options) if index.numel() else self
+    return write_in_place(call, self, index, src, **options) if index.numel() else write_nothing(self, "scatter_")
 
 
 @function
@@ -134,7 +134,9 @@ def scatter_add_(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """In-place version of ``scatter_add``."""
     expect_dtype("scatter_add", "src", src, self)
     axis = _check("scatter_add", self, dim, index, src)
-    return write_in_place(ops.scatter_add, self, index, src, dim=axis) if index.numel() else self
+    if not index.numel():
+        return write_nothing(self, "scatter_add_")
+    return write_in_place(ops.scatter_add, self, index, src, dim=axis)
 
 
 # Reductions
@@ -169,7 +171,7 @@ def _reduced(
         return x.clone()
     if reduce in ("prod", "amax", "amin"):
         return ops.scatter_reduce(x, index, src, dim=axis, reduce=reduce, include_self=include_self)
-    if reduce == "mean" and x.dtype is dtypes.bool:
+    if reduce == "mean" and x.dtype is dtypes.bool_:
         raise DTypeError(f"{name}: a mean is of numbers, got {x.dtype}; convert with .float()")
     total = x if include_self else ops.scatter(x, index, x.new_zeros(()), dim=axis)
     total = ops.scatter_add(total, index, src, dim=axis)

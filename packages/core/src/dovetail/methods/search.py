@@ -26,7 +26,7 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
     if given is None:
         raise TypeError("isin: at least one of elements and test_elements must be a tensor")
     both = [value if isinstance(value, Tensor) else tensor(value, device=given._device) for value in (elements, test_elements)]
-    if dtypes.bool in (both[0].dtype, both[1].dtype):
+    if dtypes.bool_ in (both[0].dtype, both[1].dtype):
         raise DTypeError("isin: takes numbers, got booleans; convert with .int()")
     found = ops.isin(*both)
     return ops.logical_not(found) if invert else found

@@ -17,29 +17,31 @@ from dovetail.tensor import Tensor
 from dovetail.views import View, assign, before, check_writable, rebase, shared_of
 
 
-def as_scalar(value: Any, like: Tensor) -> Tensor:
+def as_scalar(value: Any, like: Tensor, strict: bool = True) -> Tensor:
     """Return a Python number as a 0-d tensor of the dtype of ``like``; what is after the point of an integer is cut off.
+
+    Where not ``strict``, what is too large for a dtype of two bytes becomes infinite.
 
     Raises:
         DTypeError: the dtype cannot hold it.
     """
     dtype = like.dtype
-    number = value
-    if isinstance(number, complex) and not dtype.is_complex:
-        number = number.real if not number.imag else math.nan
+    number: Any = value
+    fits = True
     if dtype.category == 0:
-        fits, number = number == number, bool(number)
-    elif dtype.category == 1:
+        number = bool(value)
+    elif isinstance(value, complex) and not dtype.is_complex:
+        fits, number = not value.imag, value.real
+    if dtype.category == 1:
+        fits = fits and math.isfinite(number)
         limits = iinfo(dtype)
-        lowest = limits.min if limits.min else -limits.max  # unsigned ones wrap around
-        fits = not isinstance(number, float) or math.isfinite(number)
         number = int(number) if fits else 0
-        fits = fits and lowest <= number <= limits.max
-        number = number % (limits.max + 1) if not limits.min else number
-    else:
-        real = isinstance(value, complex) and not dtype.is_complex and value.imag
-        fits = not real and (isinstance(number, complex) or not _exceeds(number, finfo(dtype).max))
-    if not fits:
+        fits = fits and (limits.min or -limits.max) <= number <= limits.max
+        number = number if limits.min else number % (limits.max + 1)  # unsigned ones wrap around
+    elif dtype.category > 1 and not isinstance(number, complex) and _exceeds(number, finfo(dtype).max):
+        fits = not strict and dtype.itemsize == 2
+        number = math.copysign(math.inf, number)
+    if not fits or (isinstance(value, int) and value >= 2**63):
         raise DTypeError(f"the value {value!r} cannot be converted to {dtype} without overflow; convert the tensor first")
     return creation.tensor(number, dtype=dtype, device=like._device)
 
@@ -53,7 +55,7 @@ def as_value(value: Any, like: Tensor) -> Tensor:
     if isinstance(value, Tensor):
         return value
     if isinstance(value, (bool, int, float, complex)):
-        return as_scalar(value, like)
+        return as_scalar(value, like, strict=False)
     if isinstance(value, (list, tuple, range, np.ndarray, np.generic)):
         return creation.tensor(value, device=like._device).to(like.dtype)
     raise TypeError(f"a tensor's elements are set to a number, a tensor or an array, got {type(value).__name__}")
@@ -99,6 +101,13 @@ def write_in_place(call: Any, target: Tensor, *inputs: Tensor, **options: Any) -
         new = type(target)._plain(target._array, target._device)
         record(op, (old, *inputs), {name: copied(value) for name, value in options.items()}, (new,))
         rebase(target, new, shared)
+    return target
+
+
+def write_nothing(target: Tensor, what: str) -> Tensor:
+    """Count a write that changes no element."""
+    check_writable(target, what)
+    shared_of(target).version += 1
     return target
 
 
