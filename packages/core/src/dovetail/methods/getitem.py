@@ -6,19 +6,21 @@ cases are written out, as the dispatcher's are. Every other case, and every erro
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 from weakref import ref
 
 import numpy as np
 
 from dovetail import modes, ops
-from dovetail.autograd.graph import LEAF, Node, next_sequence
+from dovetail.autograd.graph import LEAF, Node, Output, next_sequence
 from dovetail.device import Device
 from dovetail.dispatch import new_node
 from dovetail.errors import DTypeError, ShapeError
 from dovetail.methods.parts import picked_sizes, split_index
 from dovetail.methods.writing import as_value, spread, write_in_place
 from dovetail.modes import state
+from dovetail.op import Op
 from dovetail.tensor import Tensor
 from dovetail.views import Shared, View, assign, before, check_writable
 
@@ -27,7 +29,7 @@ new = Tensor.__new__
 ndarray = np.ndarray
 SLICE_VIEW, TAKE = ops.slice_view.definition, ops.take.definition
 FLOATING = 2  # DType.category
-PICKING = frozenset({np.dtype(np.int64), np.dtype(np.bool_)})  # dtypes of arrays that are an index as they are
+INT64, BOOL = np.dtype(np.int64), np.dtype(np.bool_)  # the dtypes of arrays that are an index as they are
 SURE = 65504.0  # every floating-point dtype holds numbers up to here
 
 
@@ -40,11 +42,14 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     if kind is int:
         key: Any = (index, ...)  # with the dots what is 0-d is a view too
     elif kind is tuple:
+        key = (*index, ...)
         for part in index:
             kind = part.__class__
-            if kind is not int and part is not None and part is not ... and (kind is not slice or part.step is not None):
+            if kind is int:
+                continue
+            if (part.step is not None) if kind is slice else (part is not None and part is not ...):
                 return _taken(self, index)
-        key = index
+            key = index
     elif kind is slice and index.step is None:
         key = (index,)
     else:
@@ -54,7 +59,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
         result = array[key]
     except Exception:
         return _getitem(self, index)
-    if result.__class__ is not array.__class__:
+    if result.__class__ is not array.__class__:  # x[None, 0] of one dimension, say
         key = (*key, ...)
         result = array[key]
     out = new(Tensor)
@@ -89,10 +94,9 @@ def _taken(self: Tensor, index: tuple) -> Tensor:
     device = self._device
     parts = []
     for part in index:
-        array = part._array if part.__class__ is Tensor else None
-        if array.__class__ is not ndarray or array.dtype not in PICKING or not array.ndim or not array.size:
+        if part.__class__ is not Tensor or not _picks(part._array):
             return _getitem(self, index)
-        parts.append(array)
+        parts.append(part._array)
     key, array = tuple(parts), self._array
     kernel = TAKE.kernels.get(device)
     try:
@@ -130,9 +134,53 @@ def learn(device: Device) -> None:
     device.direct = {"views", "writes"} <= device.backend.capabilities
 
 
-def rows(self: Tensor) -> list[Tensor]:
-    """Return the views of each place along the first dimension."""
-    return [getitem(self, place) for place in range(self._array.shape[0])]
+def places_along(self: Tensor, dim: int) -> tuple[Tensor, ...]:
+    """Return the view of each place along ``dim``, without that dimension; they share one node."""
+    device, array, alias = self._device, self._array, self._alias
+    before, count = (slice(None),) * dim, array.shape[dim]
+    if not device.direct or (active_modes and state.modes):
+        return tuple([_getitem(self, (*before, place)) for place in range(count)])
+    if alias is None:
+        alias = self._alias = Shared()
+    base, source, shared = (alias.base, alias, alias.shared) if alias.__class__ is View else (self, None, alias)
+    found = []
+    for place in range(count):
+        out = new(Tensor)
+        view = out._alias = View()
+        key = view.options = (*before, place, ...)
+        out._array, out._device = array[key], device
+        out._node = out.grad = None
+        view.op, view.base, view.source, view.shared = SLICE_VIEW, base, source, shared
+        found.append(out)
+    shared.views.extend(map(ref, found))
+    if len(shared.views) > shared.limit:
+        shared.forget()
+    edge = self._node
+    if edge is not None and state.grad and count:
+        node = Node(_unbinding(count), (self if edge is LEAF else edge,))
+        node.saved = (array.shape, dim)
+        for place, out in enumerate(found):
+            out._node = Output(node, place) if count > 1 else node
+    return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _unbinding(count: int) -> Op:
+    """Return what stands for ``unbind`` of ``count`` places in a graph; each is a result of it."""
+    op = Op(_unbind, promote=None, view=False, mutates=(), outputs=map(str, range(count)), no_grad_outputs=())
+    op.vjp_all(_bound)
+    return op
+
+
+def _unbind(xp: Any, x: Any, *, dim: int) -> Any:
+    raise AssertionError("this op is only recorded, never run")
+
+
+def _bound(g: Any, x_shape: tuple[int, ...], dim: int) -> tuple[Tensor]:
+    parts = g if isinstance(g, tuple) else (g,)
+    sizes = (*x_shape[:dim], *x_shape[dim + 1 :])
+    given = next(part for part in parts if part is not None)
+    return (ops.stack(*[given.new_zeros(sizes) if part is None else part for part in parts], dim=dim),)
 
 
 # Writing
@@ -173,11 +221,19 @@ def _direct(index: Any) -> Any:
     if kind is tuple:
         for part in index:
             kind = part.__class__
-            if kind is not int and part is not None and part is not ... and (kind is not slice or part.step is not None):
+            if kind is int:
+                continue
+            if (part.step is not None) if kind is slice else (part is not None and part is not ...):
                 return None
         return index
-    array = index._array if kind is Tensor else None
-    return array if array.__class__ is ndarray and array.dtype in PICKING and array.ndim and array.size else None
+    return index._array if kind is Tensor and _picks(index._array) else None
+
+
+def _picks(array: Any) -> bool:
+    """Return whether an index tensor's array is an index for NumPy as it is; empty ones are looked at more closely."""
+    if array.__class__ is not ndarray or not array.ndim or not array.size:
+        return False
+    return array.dtype is INT64 or array.dtype is BOOL
 
 
 def _setitem(self: Tensor, index: Any, value: Any) -> None:

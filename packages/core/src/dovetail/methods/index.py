@@ -11,7 +11,7 @@ from dovetail.errors import DTypeError, ShapeError
 from dovetail.methods.getitem import fitting
 from dovetail.methods.parts import ALL, split_index
 from dovetail.methods.registry import check_dim, function, method
-from dovetail.methods.writing import as_scalar, copied, write_in_place
+from dovetail.methods.writing import as_scalar, copied, number_of, write_in_place
 from dovetail.tensor import Tensor
 
 # Whole slices
@@ -44,13 +44,29 @@ def _in_range(name: str, index: Tensor, size: int, dim: int, negative: bool = Fa
     Raises:
         IndexError: one is out of range.
     """
-    array = index.numpy(force=True)
-    if array.size:
-        low, high = int(array.min()), int(array.max())
-        if low < (-size if negative else 0) or high >= size:
-            wrong = high if high >= size else low
-            raise IndexError(f"{name}: index {wrong} is out of bounds for dimension {dim} with size {size}")
-    return array.astype(np.int64, copy=False).reshape(-1)
+    array = index.numpy(force=True).reshape(-1)
+    if array.dtype != np.int64:
+        array = array.astype(np.int64)
+    check_range(name, array, size, dim, -size if negative else 0)
+    return array
+
+
+def check_range(name: str, array: Any, size: int, dim: int, least: int = 0) -> None:
+    """Refuse positions below ``least``, or not below ``size``.
+
+    Raises:
+        IndexError: one is out of range.
+    """
+    if array.size == 0:
+        return
+    if array.__class__ is np.ndarray and array.dtype == np.int64 and not least:
+        largest: Any = np.maximum.reduce
+        if largest(array.view(np.uint64), axis=None) < size:  # negative ones are large without their sign
+            return
+    low, high = int(array.min()), int(array.max())
+    if low < least or high >= size:
+        wrong = high if high >= size else low
+        raise IndexError(f"{name}: index {wrong} is out of bounds for dimension {dim} with size {size}")
 
 
 @function
@@ -131,12 +147,19 @@ def index_copy_(self: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     return write_in_place(ops.put, self, source, index=places)
 
 
+def number(name: str, value: Any, x: Tensor) -> Any:
+    """Return the Python number that is written everywhere, as the tensor's dtype holds it."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, (bool, int, float, complex)):
+        raise TypeError(f"{name}: value must be a number or a 0-d tensor, got {type(value).__name__}")
+    return number_of(value, x)
+
+
 def scalar(name: str, value: Any, x: Tensor) -> Tensor:
-    """Return the number that is written everywhere, of the tensor's dtype."""
+    """Return the number that is written everywhere as a 0-d tensor of the tensor's dtype."""
     if not isinstance(value, Tensor):
-        if not isinstance(value, (bool, int, float, complex, np.generic)):
-            raise TypeError(f"{name}: value must be a number or a 0-d tensor, got {type(value).__name__}")
-        return as_scalar(value.item() if isinstance(value, np.generic) else value, x)
+        return as_scalar(number(name, value, x), x)
     if value.ndim:
         raise DTypeError(f"{name}: value must be a number or a 0-d tensor, got sizes {tuple(value.shape)}")
     return value.to(x)
