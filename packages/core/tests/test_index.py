@@ -171,7 +171,11 @@ def test_errors_of_indices():
 
 
 _PART = st.one_of(
-    st.integers(-2, 1), st.slices(3).filter(lambda part: (part.step or 1) > 0), st.none(), st.just(...), st.lists(st.integers(-2, 1), min_size=1, max_size=2)
+    st.integers(-2, 1),
+    st.slices(3).filter(lambda part: (part.step or 1) > 0),
+    st.none(),
+    st.just(...),
+    st.lists(st.integers(-2, 1), min_size=1, max_size=2),
 )
 
 

@@ -18,19 +18,18 @@ from dovetail.device import Device
 from dovetail.dispatch import new_node
 from dovetail.errors import DTypeError, ShapeError
 from dovetail.methods.parts import picked_sizes, split_index
-from dovetail.methods.writing import as_value, spread, write_in_place
+from dovetail.methods.writing import FLOATING, SURE, as_value, copied, spread, write_in_place
 from dovetail.modes import state
 from dovetail.op import Op
+from dovetail.ops.index import slice_view, take
 from dovetail.tensor import Tensor
-from dovetail.views import Shared, View, assign, before, check_writable
+from dovetail.views import Shared, View, assign, before, check_writable, shared_of
 
 active_modes = modes.active
 new = Tensor.__new__
 ndarray = np.ndarray
-SLICE_VIEW, TAKE = ops.slice_view.definition, ops.take.definition
-FLOATING = 2  # DType.category
+SLICE_VIEW, TAKE = slice_view.definition, take.definition
 INT64, BOOL = np.dtype(np.int64), np.dtype(np.bool_)  # the dtypes of arrays that are an index as they are
-SURE = 65504.0  # every floating-point dtype holds numbers up to here
 
 
 def getitem(self: Tensor, index: Any) -> Tensor:
@@ -54,38 +53,34 @@ def getitem(self: Tensor, index: Any) -> Tensor:
         key = (index,)
     else:
         return _taken(self, (index,)) if kind is Tensor else _getitem(self, index)
-    array = self._array
+    array, alias = self._array, self._alias or shared_of(self)
     try:
         result = array[key]
     except Exception:
         return _getitem(self, index)
-    if result.__class__ is not array.__class__:  # x[None, 0] of one dimension, say
-        key = (*key, ...)
-        result = array[key]
+    if result.__class__ is not array.__class__:  # a number: of x[None, 0] in one dimension, say
+        return _getitem(self, index)
     out = new(Tensor)
-    out._array, out._device, out.grad = result, device, None
-    # what mark_view does
-    alias = self._alias
-    if alias is None:
-        alias = self._alias = Shared()
-    view = out._alias = View()
-    view.op, view.options = SLICE_VIEW, key
+    view = out._alias = View()  # what mark_view makes
+    out._array, out._device = result, device
     if alias.__class__ is View:
-        view.base, view.source, view.shared = alias.base, alias, alias.shared
-        alias = alias.shared
+        view.base, view.source, alias = alias.base, alias, alias.shared
     else:
-        view.base, view.source, view.shared = self, None, alias
-    views = alias.views
-    views.append(ref(out))
-    if len(views) > alias.limit:
+        view.base, view.source = self, None
+    view.op, view.options, view.shared = SLICE_VIEW, key, alias
+    alias.views.append(ref(out))
+    if len(alias.views) > alias.limit:
         alias.forget()
+    out.grad = out._node = None
+    return out if self._node is None or not state.grad else _recorded(self, out, SLICE_VIEW, key)
+
+
+def _recorded(self: Tensor, out: Tensor, op: Op, key: tuple) -> Tensor:
+    """Make ``out`` the result of ``op``, whose gradient needs the sizes and the index alone."""
     edge = self._node
-    if edge is None or not state.grad:
-        out._node = None
-        return out
     node = out._node = new_node(Node)
-    node.op, node.sequence, node.edges = SLICE_VIEW, next_sequence(), (self if edge is LEAF else edge,)
-    node.saved, node.versions, node.shapes = (array.shape, key), None, None
+    node.op, node.sequence, node.edges = op, next_sequence(), (self if edge is LEAF else edge,)
+    node.saved, node.versions, node.shapes = (self._array.shape, key), None, None
     return out
 
 
@@ -106,17 +101,7 @@ def _taken(self: Tensor, index: tuple) -> Tensor:
     out = new(Tensor)
     out._array, out._device = result, device
     out._node = out._alias = out.grad = None
-    edge = self._node
-    if edge is not None and state.grad:
-        node = out._node = new_node(Node)
-        node.op, node.sequence, node.edges = TAKE, next_sequence(), (self if edge is LEAF else edge,)
-        node.saved, node.versions, node.shapes = (array.shape, _own(key)), None, None
-    return out
-
-
-def _own(index: tuple) -> tuple:
-    """Return an index with copies of its arrays, which may be written to before the gradient is asked for."""
-    return tuple([part.copy() if part.__class__ is ndarray else part for part in index])
+    return out if self._node is None or not state.grad else _recorded(self, out, TAKE, copied(key))
 
 
 def _getitem(self: Tensor, index: Any) -> Tensor:
@@ -126,7 +111,7 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
     out = self if basic is None else ops.slice_view(self, index=basic)
     if not arrays:
         return out
-    return ops.take(out, index=_own(arrays) if out._node is not None and state.grad else arrays)
+    return ops.take(out, index=copied(arrays) if out._node is not None and state.grad else arrays)
 
 
 def learn(device: Device) -> None:

@@ -96,12 +96,13 @@ def _slices(name: str, x: Tensor, dim: int, index: Tensor, source: Tensor) -> tu
     sizes, given = list(x.shape), list(source.shape)
     if sizes and not given:
         raise ShapeError(f"{name}: a 0-d source for a tensor of sizes {tuple(sizes)}")
-    if len(given) > 1 or len(sizes) > 1:
-        if len(given) != len(sizes) or given[:axis] + given[axis + 1 :] != sizes[:axis] + sizes[axis + 1 :]:
-            raise IndexError(
-                f"{name}: source has sizes {tuple(given)}, the tensor {tuple(sizes)}; they must be equal apart from "
-                f"dimension {dim}"
-            )
+    several = len(given) > 1 or len(sizes) > 1
+    others = [shape[:axis] + shape[axis + 1 :] for shape in (given, sizes)]
+    if several and (len(given) != len(sizes) or others[0] != others[1]):
+        raise IndexError(
+            f"{name}: source has sizes {tuple(given)}, the tensor {tuple(sizes)}; they must be equal apart from "
+            f"dimension {dim}"
+        )
     places = _in_range(name, index, sizes[axis] if sizes else 1, axis)
     return source if sizes else source.reshape(()), (*(ALL,) * axis, places) if sizes else (...,)
 

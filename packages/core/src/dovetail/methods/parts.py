@@ -81,16 +81,13 @@ def _take_dimensions(part: Any, source: int, shape: tuple[int, ...], basic: list
         raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
     sizes = shape[source : source + width]
     basic += [ALL] * width
-    if part.dtype == np.bool_:
-        if part.shape != tuple(sizes):
-            raise IndexError(
-                f"the shape of the mask {list(part.shape)} at index {source} does not match the shape of the indexed "
-                f"tensor {list(shape)} at index {source}; they must be equal from there on"
-            )
+    if part.dtype == np.bool_ and part.shape != tuple(sizes):
+        raise IndexError(
+            f"the shape of the mask {list(part.shape)} at index {source} does not match the shape of the indexed "
+            f"tensor {list(shape)} at index {source}; they must be equal from there on"
+        )
     arrays.append(part)
     return source + width
-
-
 
 
 def _as_tuple(index: Any) -> tuple:
@@ -99,7 +96,9 @@ def _as_tuple(index: Any) -> tuple:
         return index
     if not _is_sequence(index) or isinstance(index, (Tensor, np.ndarray)) or len(index) >= _MANY:
         return (index,)
-    if not any(isinstance(part, (Tensor, slice)) or part is None or part is Ellipsis or _is_sequence(part) for part in index):
+    if not any(
+        isinstance(part, (Tensor, slice)) or part is None or part is Ellipsis or _is_sequence(part) for part in index
+    ):
         return (index,)
     warnings.warn(
         "a list of lists, tensors or slices as an index counts as a tuple of them, as in PyTorch, which will take it "
@@ -122,8 +121,8 @@ def _plain(part: Any) -> Any:
     if isinstance(part, Tensor):
         if part.dtype.name not in ("int64", "int32", "uint8", "bool"):
             raise IndexError(
-                f"tensors used as indices must be integers or booleans, got {part.dtype}; of the integers int64 and int32 "
-                "can be an index; convert with .long() or .bool()"
+                f"tensors used as indices must be integers or booleans, got {part.dtype}; of the integers int64 and "
+                "int32 can be an index; convert with .long() or .bool()"
             )
         return _array(part.numpy(force=True), part)
     if isinstance(part, np.ndarray):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -206,9 +205,7 @@ def index_reduce(
     if index.numel() != (sizes[axis] if sizes else 1):
         raise ShapeError(f"index_reduce: {index.numel()} indices for {sizes[axis] if sizes else 1} slices")
     spread = index.reshape([-1 if place == axis else 1 for place in range(x.ndim)]).expand(sizes)
-    return _reduced(
-        "index_reduce", ("prod", "mean", "amax", "amin"), x, dim, spread, source, reduce, include_self
-    )
+    return _reduced("index_reduce", ("prod", "mean", "amax", "amin"), x, dim, spread, source, reduce, include_self)
 
 
 @function

@@ -15,7 +15,6 @@ from dovetail.modes import state
 from dovetail.tensor import Tensor
 from dovetail.views import View, assign, before, check_writable, rebase, shared_of
 
-
 FLOATING = 2  # DType.category
 SURE = 65504.0  # every floating-point dtype holds numbers up to here
 
@@ -54,7 +53,9 @@ def number_of(value: Any, like: Tensor, strict: bool = True) -> Any:
         fits = not strict and dtype.itemsize == 2
         number = math.copysign(math.inf, number)
     if not fits or (isinstance(value, int) and value >= 2**63):
-        raise DTypeError(f"the value {value!r} cannot be converted to {dtype} without overflow; convert the tensor first")
+        raise DTypeError(
+            f"the value {value!r} cannot be converted to {dtype} without overflow; convert the tensor first"
+        )
     return number
 
 
@@ -126,7 +127,7 @@ def _recorded(target: Tensor, inputs: tuple) -> bool:
     alias = target._alias
     if target._node is not None or (alias.__class__ is View and alias.base._node is not None):
         return True
-    return any([value._node is not None for value in inputs])
+    return any(value._node is not None for value in inputs)
 
 
 def write_nothing(target: Tensor, what: str) -> Tensor:
@@ -137,7 +138,7 @@ def write_nothing(target: Tensor, what: str) -> Tensor:
 
 
 def copied(option: Any) -> Any:
-    """Return an option, an index say, with copies of the index arrays in it, which may be written to before a gradient is asked for."""
+    """Return an option, an index say, with copies of its arrays: these may be written to before a gradient."""
     if not isinstance(option, tuple):
         return option
     return tuple([part.copy() if isinstance(part, np.ndarray) else part for part in option])

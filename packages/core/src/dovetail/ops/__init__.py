@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from dovetail.op import OPS
 from dovetail.ops import (
     activation,
+    along,
     compare,
     conv,
     elementwise,
@@ -17,13 +18,12 @@ from dovetail.ops import (
     pool,
     random,
     reduce,
-    scatter,
     search,
     shape,
 )
 
 FAMILIES = (
-    activation, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce, scatter,
+    activation, along, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce,
     search, shape,
 )  # fmt: skip
 

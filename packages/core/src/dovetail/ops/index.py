@@ -143,7 +143,9 @@ def nonzero(xp, x):
 
 
 nonzero.no_vjp("x")
-nonzero.sample(lambda make: [Sample(make.booleans(3, 4)), Sample(make.constant([0.0, 2.0])), Sample(make.constant(1.0))])
+nonzero.sample(
+    lambda make: [Sample(make.booleans(3, 4)), Sample(make.constant([0.0, 2.0])), Sample(make.constant(1.0))]
+)
 
 
 # Along a dimension

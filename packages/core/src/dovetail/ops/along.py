@@ -1,4 +1,4 @@
-"""Reading and writing along a dimension at the places that an index tensor names: gather, scatter and its reductions."""
+"""Reading and writing along a dimension at the places that an index tensor names: gather, scatter, reductions."""
 
 from __future__ import annotations
 
