@@ -31,13 +31,13 @@ def backward(library: Any) -> dict[str, Any]:
 
 
 READS = {
-    "x[3]": "x[3]", "x[1:5, None]": "x[1:5, None]", "x[:, 0]": "x[:, 0]", "x[2, 3]": "x[2, 3]", "rows": "for r in x: pass",
-    "x[mask]": "x[mask]", "x[i]": "x[i]", "x[i, i]": "x[i, i]", "gather": "x.gather(1, order)",
-    "index_select": "x.index_select(0, i)",
+    "x[3]": "x[3]", "x[1:5, None]": "x[1:5, None]", "x[:, 0]": "x[:, 0]", "x[2, 3]": "x[2, 3]",
+    "rows": "for r in x: pass", "x[mask]": "x[mask]", "x[i]": "x[i]", "x[i, i]": "x[i, i]",
+    "gather": "x.gather(1, order)", "index_select": "x.index_select(0, i)",
 }  # fmt: skip
 WRITES = {
-    "x[3] = 1.0": "x[3] = 1.0", "x[1:5] = y": "x[1:5] = rows", "x[mask] = 0.0": "x[mask] = 0.0", "x[i] = y": "x[i] = row",
-    "masked_fill_": "x.masked_fill_(mask, 0.0)", "scatter_": "x.scatter_(1, order, 1.0)",
+    "x[3] = 1.0": "x[3] = 1.0", "x[1:5] = y": "x[1:5] = rows", "x[mask] = 0.0": "x[mask] = 0.0",
+    "x[i] = y": "x[i] = row", "masked_fill_": "x.masked_fill_(mask, 0.0)", "scatter_": "x.scatter_(1, order, 1.0)",
 }  # fmt: skip
 
 CASES = [
