@@ -10,16 +10,16 @@ import dovetail
 
 pytestmark = pytest.mark.parity
 
-UNARY = (
-    "abs absolute ceil clip cos erf exp expm1 floor log log10 log1p log2 logical_not neg negative nan_to_num reciprocal "
-    "relu round rsqrt sigmoid sign sin sqrt square tan tanh tril triu trunc atan"
-).split()
-BINARY = (
-    "add sub subtract mul multiply div divide true_divide pow remainder floor_divide eq ne lt le gt ge greater less "
-    "not_equal logical_and logical_or logical_xor maximum"
-).split()
+UNARY = """
+    abs absolute ceil clip cos erf exp expm1 floor log log10 log1p log2 logical_not neg negative nan_to_num reciprocal
+    relu round rsqrt sigmoid sign sin sqrt square tan tanh tril triu trunc atan
+"""
+BINARY = """
+    add sub subtract mul multiply div divide true_divide pow remainder floor_divide eq ne lt le gt ge greater less
+    not_equal logical_and logical_or logical_xor maximum
+"""
 DIFFERENTIABLE = {"add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide"}
-BITS = "bitwise_and bitwise_or bitwise_xor".split()
+BITS = ["bitwise_and", "bitwise_or", "bitwise_xor"]
 WITH_OPTIONS = {
     "clamp": lambda x: x.clamp_(1, 3),
     "clamp_max": lambda x: x.clamp_(max=2),
@@ -58,7 +58,7 @@ def write(name, *others):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", UNARY)
+@pytest.mark.parametrize("name", UNARY.split())
 def test_unary(compare, name, dtype):
     if (
         not there(name)
@@ -71,7 +71,7 @@ def test_unary(compare, name, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", BINARY)
+@pytest.mark.parametrize("name", BINARY.split())
 def test_binary(compare, name, dtype):
     if not there(name) or (dtype == "bool" and name in ("floor_divide", "remainder", "pow", "sub", "subtract")):
         pytest.skip("there is no such method, or booleans are numbers here")
@@ -215,9 +215,8 @@ def test_saved_tensors_that_were_written_to(compare, way, op):
     def call(lib, x):
         kept = (x * 1).view(x.shape)
         out = op(kept)
-        result = out if op(kept.detach()) is None else out
         WAYS[way](kept)
-        return result.sum()
+        return out.sum()
 
     compare(call, np.linspace(-1, 1, 9).reshape(3, 3))
 

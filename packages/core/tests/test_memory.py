@@ -77,7 +77,7 @@ def test_set_shows_other_memory():
     x.set_(y.untyped_storage(), 1, (2,), (2,))
     assert x.tolist() == [1, 3]
     assert x.set_().shape == (0,)
-    with pytest.raises(errors.DTypeError, match="could not set a tensor of type dovetail.float32 to one of type"):
+    with pytest.raises(errors.DTypeError, match=r"could not set a tensor of type dovetail.float32 to one of type"):
         y.set_(dovetail.ones(2, dtype=dovetail.int32))
 
 

@@ -1,5 +1,6 @@
-"""Random programs of views, writes and arithmetic, run in both libraries: equal numbers, gradients, versions, or errors."""
+"""Random programs of views, writes and arithmetic in both libraries: equal numbers, gradients, versions, or errors."""
 
+import contextlib
 import warnings
 
 import numpy as np
@@ -105,10 +106,8 @@ def _step(lib, tensors, name, first, second, number):
 def _look_at(tensors):
     """Ask for every tensor's history: PyTorch takes a view for a leaf after its base was written to, until then."""
     for x in tensors:
-        try:
+        with contextlib.suppress(RuntimeError):
             x.grad_fn  # noqa: B018
-        except RuntimeError:
-            pass
 
 
 def _run(lib, program, shape):

@@ -42,10 +42,8 @@ def _unary(op: Op) -> Any:
     kernels, least = op.kernels, op.least
 
     def call(x, *, out=None):
-        if out is not None:
-            return into(call, (x,), {}, out)
-        if active_modes and state.modes:
-            return through_modes(call, (x,), {})
+        if out is not None or (active_modes and state.modes):
+            return aside(call, (x,), {}, out)
         try:
             a = x._array
             device = x._device
@@ -77,10 +75,8 @@ def _binary(op: Op) -> Any:
     kernels, least = op.kernels, op.least
 
     def call(x, y, *, out=None):
-        if out is not None:
-            return into(call, (x, y), {}, out)
-        if active_modes and state.modes:
-            return through_modes(call, (x, y), {})
+        if out is not None or (active_modes and state.modes):
+            return aside(call, (x, y), {}, out)
         try:
             a, device = x._array, x._device
             if y.__class__ is not Tensor and y.__class__ in NUMBERS:
@@ -145,8 +141,10 @@ def fail(op: Op, inputs: tuple, options: dict[str, Any], error: Exception) -> No
     raise explained from error
 
 
-def into(call: Any, args: tuple, kwargs: dict[str, Any], out: Any) -> Any:
-    """Run an op and write its result into ``out``, the argument of that name."""
+def aside(call: Any, args: tuple, kwargs: dict[str, Any], out: Any) -> Any:
+    """Run an op and write its result into ``out``, the argument of that name; without one, hand the op to a mode."""
+    if out is None:
+        return through_modes(call, args, kwargs)
     from dovetail.writes import write_out
 
     return write_out(call, args, kwargs, out)
@@ -157,7 +155,7 @@ def _general(op: Op) -> Any:
 
     def call(*args, **kwargs):
         if kwargs and not has_out and "out" in kwargs:
-            return into(call, args, kwargs, kwargs.pop("out"))
+            return aside(call, args, kwargs, kwargs.pop("out"))
         inputs, options = bind(op, args, kwargs)
         if active_modes and state.modes:
             return through_modes(call, inputs, options)

@@ -320,7 +320,7 @@ class Tensor:
     def __iter__(self) -> Any:
         if not self._array.shape:
             raise TypeError("iteration over a 0-d tensor")
-        return (self[position] for position in range(self._array.shape[0]))
+        return iter(self.unbind())
 
     def __contains__(self, element: Any) -> bool:
         return bool((self == element).any())

@@ -139,9 +139,7 @@ def mark_view(op: Any, source: Any, options: dict[str, Any], view: Any) -> None:
         base, made.source, made.origin = source, None, None
     made.base, made.shared = base, shared
     if not state.grad:
-        made.origin = NO_GRAD
-        if base._node is not None:
-            shared.guarded = True
+        mark_origin(view, NO_GRAD)
     if copied or op.name in _REPEATING:
         shared.guarded = True
         shared.copies = shared.copies or copied
@@ -156,12 +154,19 @@ def _surely_in_order(tensor: Any) -> bool:
 def mark_several(views: tuple, function: str) -> tuple:
     """Note that ``views`` are results of one function; as in PyTorch a write to them cannot be recorded."""
     for view in views:
-        alias = view._alias
-        if alias.__class__ is View and alias.origin is None:
-            alias.origin = function
-            if alias.base._node is not None:
-                alias.shared.guarded = True
+        if view._alias.__class__ is View:
+            mark_origin(view, function)
     return views
+
+
+def mark_origin(view: Any, origin: str) -> Any:
+    """Note of a new view why a write to it could not be recorded; returns it."""
+    alias = view._alias
+    if alias.origin is None or origin is NO_GRAD:
+        alias.origin = origin
+    if alias.base._node is not None:
+        alias.shared.guarded = True
+    return view
 
 
 def check_writable(tensor: Any, what: str) -> None:

@@ -31,7 +31,7 @@ class Backend:
             ``writer(x, y)``, for a result of x's sizes and dtype; y is an array of that dtype or a number. It raises,
             and has then written nothing, for what it does not take.
         writers: kernels that write their result into the first array they are given, by op name; in-place operations
-            use them where there are some, and else copy the result of the op's kernel.
+            use them where there are some and ``array.flags.writeable``, and else copy what the op's kernel gives.
         capabilities: what the arrays can do, of ``float64 float16 bfloat16 complex writes views``: ``writes`` means
             that ``array[index] = value`` changes the array, ``views`` that a slice shares its array's memory.
 

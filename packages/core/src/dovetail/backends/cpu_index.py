@@ -6,6 +6,7 @@ Those whose names end in ``_`` write into the array that they are given; the op'
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,19 @@ import numpy as np
 INT64 = np.dtype(np.int64)
 
 
-def slice_view(xp: Any, x: Any, *, index: Any) -> Any:
+class Direct:
+    """A kernel that is a function of arrays and options alone, takes every case and hardly ever overflows."""
+
+    complete = True
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, xp: Any, *arrays: Any, **options: Any) -> Any:
+        return self.function(*arrays, **options)
+
+
+def slice_view(x: Any, *, index: Any) -> Any:
     return x[index]
 
 
@@ -23,7 +36,7 @@ def unslice(xp: Any, g: Any, *, index: Any, shape: Any) -> Any:
     return out
 
 
-def take(xp: Any, x: Any, *, index: Any) -> Any:
+def take(x: Any, *, index: Any) -> Any:
     """Read rows by ``ndarray.take``, which costs a third of what indexing does."""
     if len(index) == 1 and index[0].dtype is INT64:
         return x.take(index[0], 0)
@@ -69,9 +82,14 @@ def index_select(xp: Any, x: Any, index: Any, *, dim: int) -> Any:
 
 
 def _places(x: Any, index: Any, dim: int) -> tuple:
-    places = list(np.indices(index.shape, sparse=True))
+    places = list(_grid(index.shape) if index.size <= 4096 else _grid.__wrapped__(index.shape))
     places[dim] = index
     return tuple(places)
+
+
+@lru_cache(maxsize=64)
+def _grid(shape: tuple[int, ...]) -> tuple:
+    return np.indices(shape, sparse=True)
 
 
 def _cut(src: Any, index: Any) -> Any:
@@ -86,12 +104,16 @@ def gather(xp: Any, x: Any, index: Any, *, dim: int) -> Any:
     return x[_places(x, index, dim)]
 
 
+def _prepared(x: Any, index: Any, src: Any, dim: int) -> tuple[Any, tuple, Any]:
+    """Return the array, the places in it and what goes there; a 0-d one stands for one element."""
+    if x.ndim and index.ndim:
+        return x, _places(x, index, dim), _cut(src, index)
+    return x.reshape(-1), (index.reshape(-1),), src.reshape(-1)
+
+
 def scatter_(xp: Any, x: Any, index: Any, src: Any, *, dim: int) -> Any:
-    if index.size:
-        if x.ndim and index.ndim:
-            x[_places(x, index, dim)] = _cut(src, index)
-        else:
-            x.reshape(-1)[0] = src.reshape(-1)[-1]
+    array, places, values = _prepared(x, index, src, dim)
+    array[places] = values
     return x
 
 
@@ -100,12 +122,8 @@ def scatter_add_(xp: Any, x: Any, index: Any, src: Any, *, dim: int) -> Any:
 
 
 def _at(function: Any, x: Any, index: Any, src: Any, dim: int) -> Any:
-    if not index.size:
-        return x
-    if x.ndim and index.ndim:
-        function.at(x, _places(x, index, dim), _cut(src, index))
-    else:
-        x[...] = function(x, src.reshape(())) if src.size == 1 else function(x, function.reduce(src.reshape(-1)))
+    array, places, values = _prepared(x, index, src, dim)
+    function.at(array, places, values)
     return x
 
 
@@ -113,7 +131,7 @@ _REDUCTIONS: dict[str, Any] = {"prod": np.multiply, "amax": np.maximum, "amin": 
 
 
 def scatter_reduce_(xp: Any, x: Any, index: Any, src: Any, *, dim: int, reduce: str, include_self: bool) -> Any:
-    if not include_self and index.size:  # the last one written is among those that count: it stands for the identity
+    if not include_self:  # the last one written is among those that count: it stands for the identity
         if reduce == "prod":
             scatter_(xp, x, index, np.ones((), x.dtype), dim=dim)
         else:
@@ -162,7 +180,6 @@ WRITERS: dict[str, Callable[..., Any]] = {
 
 INDEX_KERNELS: dict[str, Callable[..., Any]] = {name: _on_a_copy(kernel) for name, kernel in WRITERS.items()} | {
     kernel.__name__: kernel
-    for kernel in (
-        gather, index_select, isin, masked_fill, nonzero, searchsorted, slice_view, take, unslice, untake,
-    )
-}  # fmt: skip
+    for kernel in (gather, index_select, isin, masked_fill, nonzero, searchsorted, unslice, untake)
+}
+INDEX_KERNELS |= {"slice_view": Direct(slice_view), "take": Direct(take)}

@@ -9,22 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.backends.cpu_index import INDEX_KERNELS
+from dovetail.backends.cpu_index import INDEX_KERNELS, Direct
 
 #: Elements that the optimizer updates work on at a time, so that what they need stays in a core's cache.
 BLOCK = 65536
-
-
-class Direct:
-    """A kernel that is just a function of two arrays, takes every case and hardly ever overflows."""
-
-    complete = True
-
-    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
-        self.function = function
-
-    def __call__(self, xp: Any, x: Any, y: Any) -> Any:
-        return self.function(x, y)
 
 
 def pow(xp: Any, x: Any, y: Any) -> Any:

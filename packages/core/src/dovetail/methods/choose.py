@@ -11,7 +11,7 @@ from dovetail import dtypes, ops
 from dovetail.align import broadcast_clash, result_type
 from dovetail.creation import tensor
 from dovetail.errors import DTypeError, ShapeError
-from dovetail.methods.index import expect_dtype, scalar
+from dovetail.methods.index import expect_dtype, number, scalar
 from dovetail.methods.registry import FUNCTIONS, function, method
 from dovetail.methods.writing import spread, write_in_place
 from dovetail.tensor import Tensor
@@ -82,16 +82,19 @@ def _expect_mask(name: str, what: str, mask: Any) -> None:
 def masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor:
     """Return the tensor with ``value``, a number or 0-d tensor, where ``mask``, which broadcasts, is true."""
     _expect_mask("masked_fill", "mask", mask)
-    filling = scalar("masked_fill", value, x)
-    return ops.where(mask, filling, x) if isinstance(value, Tensor) else ops.masked_fill(x, mask, value=filling.item())
+    if isinstance(value, Tensor):
+        return ops.where(mask, scalar("masked_fill", value, x), x)
+    return ops.masked_fill(x, mask, value=number("masked_fill", value, x))
 
 
 @method
 def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:
     """In-place version of ``masked_fill``; the mask broadcasts to the tensor."""
     _expect_mask("masked_fill", "mask", mask)
+    mask = mask if mask._array.shape == self._array.shape else spread(mask, self)
+    if not isinstance(value, Tensor):
+        return write_in_place(ops.masked_fill, self, mask, value=number("masked_fill", value, self))
     filling = scalar("masked_fill", value, self)
-    mask = mask if mask.shape == self.shape else spread(mask, self)
     if filling._node is None:
         return write_in_place(ops.masked_fill, self, mask, value=filling.item())
     check_writable(self, "masked_fill_")

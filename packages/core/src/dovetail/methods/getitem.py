@@ -6,29 +6,30 @@ cases are written out, as the dispatcher's are. Every other case, and every erro
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 from weakref import ref
 
 import numpy as np
 
 from dovetail import modes, ops
-from dovetail.autograd.graph import LEAF, Node, next_sequence
+from dovetail.autograd.graph import LEAF, Node, Output, next_sequence
 from dovetail.device import Device
 from dovetail.dispatch import new_node
 from dovetail.errors import DTypeError, ShapeError
 from dovetail.methods.parts import picked_sizes, split_index
-from dovetail.methods.writing import as_value, spread, write_in_place
+from dovetail.methods.writing import FLOATING, SURE, as_value, copied, spread, write_in_place
 from dovetail.modes import state
+from dovetail.op import Op
+from dovetail.ops.index import slice_view, take
 from dovetail.tensor import Tensor
-from dovetail.views import NO_GRAD, Shared, View, assign, before, check_writable
+from dovetail.views import NO_GRAD, Shared, View, assign, before, check_writable, mark_origin, mark_several, shared_of
 
 active_modes = modes.active
 new = Tensor.__new__
 ndarray = np.ndarray
-SLICE_VIEW, TAKE = ops.slice_view.definition, ops.take.definition
-FLOATING = 2  # DType.category
-PICKING = frozenset({np.dtype(np.int64), np.dtype(np.bool_)})  # dtypes of arrays that are an index as they are
-SURE = 65504.0  # every floating-point dtype holds numbers up to here
+SLICE_VIEW, TAKE = slice_view.definition, take.definition
+INT64, BOOL = np.dtype(np.int64), np.dtype(np.bool_)  # the dtypes of arrays that are an index as they are
 
 
 def getitem(self: Tensor, index: Any) -> Tensor:
@@ -40,57 +41,48 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     if kind is int:
         key: Any = (index, ...)  # with the dots what is 0-d is a view too
     elif kind is tuple:
+        key = (*index, ...)
         for part in index:
             kind = part.__class__
-            if (
-                kind is not int
-                and part is not None
-                and part is not ...
-                and (kind is not slice or part.step is not None)
-            ):
+            if kind is int:
+                continue
+            if (part.step is not None) if kind is slice else (part is not None and part is not ...):
                 return _taken(self, index)
-        key = index
+            key = index
     elif kind is slice and index.step is None:
         key = (index,)
     else:
         return _taken(self, (index,)) if kind is Tensor else _getitem(self, index)
-    array = self._array
+    array, alias = self._array, self._alias or shared_of(self)
     try:
         result = array[key]
     except Exception:
         return _getitem(self, index)
-    if result.__class__ is not array.__class__:
-        key = (*key, ...)
-        result = array[key]
+    if result.__class__ is not array.__class__:  # a number: of x[None, 0] in one dimension, say
+        return _getitem(self, index)
     out = new(Tensor)
-    out._array, out._device, out.grad = result, device, None
-    # what mark_view does
-    alias = self._alias
-    if alias is None:
-        alias = self._alias = Shared()
-    view = out._alias = View()
-    view.op, view.options = SLICE_VIEW, key
-    view.own = False
+    view = out._alias = View()  # what mark_view makes
+    out._array, out._device = result, device
     if alias.__class__ is View:
-        view.base, view.source, view.shared, view.origin = alias.base, alias, alias.shared, alias.origin
-        alias = alias.shared
+        view.base, view.source, view.origin, alias = alias.base, alias, alias.origin, alias.shared
     else:
-        view.base, view.source, view.shared, view.origin = self, None, alias, None
-    if not state.grad:
-        view.origin = NO_GRAD
-        if view.base._node is not None:
-            alias.guarded = True
-    views = alias.views
-    views.append(ref(out))
-    if len(views) > alias.limit:
+        view.base, view.source, view.origin = self, None, None
+    view.op, view.options, view.shared, view.own = SLICE_VIEW, key, alias, False
+    alias.views.append(ref(out))
+    if len(alias.views) > alias.limit:
         alias.forget()
+    out.grad = out._node = None
+    if not state.grad:
+        return mark_origin(out, NO_GRAD)
+    return out if self._node is None else _recorded(self, out, SLICE_VIEW, key)
+
+
+def _recorded(self: Tensor, out: Tensor, op: Op, key: tuple) -> Tensor:
+    """Make ``out`` the result of ``op``, whose gradient needs the sizes and the index alone."""
     edge = self._node
-    if edge is None or not state.grad:
-        out._node = None
-        return out
     node = out._node = new_node(Node)
-    node.op, node.sequence, node.edges = SLICE_VIEW, next_sequence(), (self if edge is LEAF else edge,)
-    node.saved, node.versions, node.shapes = (array.shape, key), None, None
+    node.op, node.sequence, node.edges = op, next_sequence(), (self if edge is LEAF else edge,)
+    node.saved, node.versions, node.shapes = (self._array.shape, key), None, None
     return out
 
 
@@ -99,10 +91,9 @@ def _taken(self: Tensor, index: tuple) -> Tensor:
     device = self._device
     parts = []
     for part in index:
-        array = part._array if part.__class__ is Tensor else None
-        if array.__class__ is not ndarray or array.dtype not in PICKING or not array.ndim:
-            return _getitem(self, index if len(index) > 1 else index[0])
-        parts.append(array)
+        if part.__class__ is not Tensor or not _picks(part._array):
+            return _getitem(self, index)
+        parts.append(part._array)
     key, array = tuple(parts), self._array
     kernel = TAKE.kernels.get(device)
     try:
@@ -112,17 +103,7 @@ def _taken(self: Tensor, index: tuple) -> Tensor:
     out = new(Tensor)
     out._array, out._device = result, device
     out._node = out._alias = out.grad = None
-    edge = self._node
-    if edge is not None and state.grad:
-        node = out._node = new_node(Node)
-        node.op, node.sequence, node.edges = TAKE, next_sequence(), (self if edge is LEAF else edge,)
-        node.saved, node.versions, node.shapes = (array.shape, _own(key)), None, None
-    return out
-
-
-def _own(index: tuple) -> tuple:
-    """Return an index with copies of its arrays, which may be written to before the gradient is asked for."""
-    return tuple([part.copy() if part.__class__ is ndarray else part for part in index])
+    return out if self._node is None or not state.grad else _recorded(self, out, TAKE, copied(key))
 
 
 def _getitem(self: Tensor, index: Any) -> Tensor:
@@ -132,7 +113,7 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
     out = self if basic is None else ops.slice_view(self, index=basic)
     if not arrays:
         return out
-    return ops.take(out, index=_own(arrays) if out._node is not None and state.grad else arrays)
+    return ops.take(out, index=copied(arrays) if out._node is not None and state.grad else arrays)
 
 
 def learn(device: Device) -> None:
@@ -140,9 +121,54 @@ def learn(device: Device) -> None:
     device.direct = {"views", "writes"} <= device.backend.capabilities
 
 
-def rows(self: Tensor) -> list[Tensor]:
-    """Return the views of each place along the first dimension."""
-    return [getitem(self, place) for place in range(self._array.shape[0])]
+def places_along(self: Tensor, dim: int) -> tuple[Tensor, ...]:
+    """Return the view of each place along ``dim``, without that dimension; they share one node."""
+    device, array, alias = self._device, self._array, self._alias
+    before, count = (slice(None),) * dim, array.shape[dim]
+    if not device.direct or (active_modes and state.modes):
+        return mark_several(tuple([_getitem(self, (*before, place)) for place in range(count)]), "unbind")
+    if alias is None:
+        alias = self._alias = Shared()
+    base, source, shared = (alias.base, alias, alias.shared) if alias.__class__ is View else (self, None, alias)
+    found = []
+    for place in range(count):
+        out = new(Tensor)
+        view = out._alias = View()
+        key = view.options = (*before, place, ...)
+        out._array, out._device = array[key], device
+        out._node = out.grad = None
+        view.op, view.base, view.source, view.shared = SLICE_VIEW, base, source, shared
+        view.origin, view.own = None if source is None else source.origin, False
+        found.append(mark_origin(out, "unbind" if state.grad else NO_GRAD))
+    shared.views.extend(map(ref, found))
+    if len(shared.views) > shared.limit:
+        shared.forget()
+    edge = self._node
+    if edge is not None and state.grad and count:
+        node = Node(_unbinding(count), (self if edge is LEAF else edge,))
+        node.saved = (array.shape, dim)
+        for place, out in enumerate(found):
+            out._node = Output(node, place) if count > 1 else node
+    return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _unbinding(count: int) -> Op:
+    """Return what stands for ``unbind`` of ``count`` places in a graph; each is a result of it."""
+    op = Op(_unbind, promote=None, view=False, mutates=(), outputs=map(str, range(count)), no_grad_outputs=())
+    op.vjp_all(_bound)
+    return op
+
+
+def _unbind(xp: Any, x: Any, *, dim: int) -> Any:
+    raise AssertionError("this op is only recorded, never run")
+
+
+def _bound(g: Any, x_shape: tuple[int, ...], dim: int) -> tuple[Tensor]:
+    parts = g if isinstance(g, tuple) else (g,)
+    sizes = (*x_shape[:dim], *x_shape[dim + 1 :])
+    given = next(part for part in parts if part is not None)
+    return (ops.stack(*[given.new_zeros(sizes) if part is None else part for part in parts], dim=dim),)
 
 
 # Writing
@@ -176,7 +202,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
 
 
 def _apart(shared: Shared, value: Any) -> bool:
-    """Return whether nothing but the numbers is to be written, and the value is not on the memory written to."""
+    """Return whether no more than numbers is to be written, and the value is not on the memory written to."""
     found = getattr(value, "_alias", None)
     return not shared.guarded and (found is None or found.shared is not shared)
 
@@ -189,21 +215,26 @@ def _direct(index: Any) -> Any:
     if kind is tuple:
         for part in index:
             kind = part.__class__
-            if (
-                kind is not int
-                and part is not None
-                and part is not ...
-                and (kind is not slice or part.step is not None)
-            ):
+            if kind is int:
+                continue
+            if (part.step is not None) if kind is slice else (part is not None and part is not ...):
                 return None
         return index
-    array = index._array if kind is Tensor else None
-    return array if array.__class__ is ndarray and array.dtype in PICKING and array.ndim else None
+    return index._array if kind is Tensor and _picks(index._array) else None
+
+
+def _picks(array: Any) -> bool:
+    """Return whether an index tensor's array is an index for NumPy as it is; empty ones are looked at more closely."""
+    if array.__class__ is not ndarray or not array.ndim or not array.size:
+        return False
+    return array.dtype is INT64 or array.dtype is BOOL
 
 
 def _setitem(self: Tensor, index: Any, value: Any) -> None:
     """Write to the part at ``index``, whatever it is."""
     learn(self._device)
+    if index is False:  # PyTorch does not look at the value either
+        return
     basic, arrays = split_index(index, self._array.shape)
     value = as_value(value, self)
     if "views" not in self._device.backend.capabilities and basic is not None:

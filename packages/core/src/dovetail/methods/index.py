@@ -11,7 +11,7 @@ from dovetail.errors import DTypeError, ShapeError
 from dovetail.methods.getitem import fitting
 from dovetail.methods.parts import ALL, split_index
 from dovetail.methods.registry import check_dim, function, method
-from dovetail.methods.writing import as_scalar, copied, write_in_place
+from dovetail.methods.writing import as_scalar, copied, number_of, write_in_place
 from dovetail.tensor import Tensor
 
 # Whole slices
@@ -44,13 +44,29 @@ def _in_range(name: str, index: Tensor, size: int, dim: int, negative: bool = Fa
     Raises:
         IndexError: one is out of range.
     """
-    array = index.numpy(force=True)
-    if array.size:
-        low, high = int(array.min()), int(array.max())
-        if low < (-size if negative else 0) or high >= size:
-            wrong = high if high >= size else low
-            raise IndexError(f"{name}: index {wrong} is out of bounds for dimension {dim} with size {size}")
-    return array.astype(np.int64, copy=False).reshape(-1)
+    array = index.numpy(force=True).reshape(-1)
+    if array.dtype != np.int64:
+        array = array.astype(np.int64)
+    check_range(name, array, size, dim, -size if negative else 0)
+    return array
+
+
+def check_range(name: str, array: Any, size: int, dim: int, least: int = 0) -> None:
+    """Refuse positions below ``least``, or not below ``size``.
+
+    Raises:
+        IndexError: one is out of range.
+    """
+    if array.size == 0:
+        return
+    if array.__class__ is np.ndarray and array.dtype == np.int64 and not least:
+        largest: Any = np.maximum.reduce
+        if largest(array.view(np.uint64), axis=None) < size:  # negative ones are large without their sign
+            return
+    low, high = int(array.min()), int(array.max())
+    if low < least or high >= size:
+        wrong = high if high >= size else low
+        raise IndexError(f"{name}: index {wrong} is out of bounds for dimension {dim} with size {size}")
 
 
 @function
@@ -80,12 +96,13 @@ def _slices(name: str, x: Tensor, dim: int, index: Tensor, source: Tensor) -> tu
     sizes, given = list(x.shape), list(source.shape)
     if sizes and not given:
         raise ShapeError(f"{name}: a 0-d source for a tensor of sizes {tuple(sizes)}")
-    if len(given) > 1 or len(sizes) > 1:
-        if len(given) != len(sizes) or given[:axis] + given[axis + 1 :] != sizes[:axis] + sizes[axis + 1 :]:
-            raise IndexError(
-                f"{name}: source has sizes {tuple(given)}, the tensor {tuple(sizes)}; they must be equal apart from "
-                f"dimension {dim}"
-            )
+    several = len(given) > 1 or len(sizes) > 1
+    others = [shape[:axis] + shape[axis + 1 :] for shape in (given, sizes)]
+    if several and (len(given) != len(sizes) or others[0] != others[1]):
+        raise IndexError(
+            f"{name}: source has sizes {tuple(given)}, the tensor {tuple(sizes)}; they must be equal apart from "
+            f"dimension {dim}"
+        )
     places = _in_range(name, index, sizes[axis] if sizes else 1, axis)
     return source if sizes else source.reshape(()), (*(ALL,) * axis, places) if sizes else (...,)
 
@@ -131,12 +148,19 @@ def index_copy_(self: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     return write_in_place(ops.put, self, source, index=places)
 
 
+def number(name: str, value: Any, x: Tensor) -> Any:
+    """Return the Python number that is written everywhere, as the tensor's dtype holds it."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, (bool, int, float, complex)):
+        raise TypeError(f"{name}: value must be a number or a 0-d tensor, got {type(value).__name__}")
+    return number_of(value, x)
+
+
 def scalar(name: str, value: Any, x: Tensor) -> Tensor:
-    """Return the number that is written everywhere, of the tensor's dtype."""
+    """Return the number that is written everywhere as a 0-d tensor of the tensor's dtype."""
     if not isinstance(value, Tensor):
-        if not isinstance(value, (bool, int, float, complex, np.generic)):
-            raise TypeError(f"{name}: value must be a number or a 0-d tensor, got {type(value).__name__}")
-        return as_scalar(value.item() if isinstance(value, np.generic) else value, x)
+        return as_scalar(number(name, value, x), x)
     if value.ndim:
         raise DTypeError(f"{name}: value must be a number or a 0-d tensor, got sizes {tuple(value.shape)}")
     return value.to(x)
@@ -147,7 +171,9 @@ def _index_fill(x: Tensor, dim: int, index: Tensor, value: Any) -> tuple[Tensor,
         raise ShapeError(f"index_fill: index must be a vector of integers, got sizes {tuple(index.shape)}")
     _expect_vector("index_fill", index, ("int64",))
     axis = check_dim(x, dim)
-    places = _in_range("index_fill", index, x._array.shape[axis] if x.ndim else 1, axis, negative=True)
+    size = x._array.shape[axis] if x.ndim else 1
+    # each place once, or the value's gradient would count it twice
+    places = np.unique(_in_range("index_fill", index, size, axis, negative=True) % max(size, 1))
     whole: tuple = (...,) if places.size else (np.zeros(0, dtype=np.int64),)
     return scalar("index_fill", value, x), (*(ALL,) * axis, places) if x.ndim else whole
 

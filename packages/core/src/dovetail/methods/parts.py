@@ -47,8 +47,25 @@ def split_index(index: Any, shape: tuple[int, ...]) -> tuple[tuple | None, tuple
             source = _take_dimensions(part, source, shape, basic, arrays)
     while arrays and arrays[-1] is ALL:
         arrays.pop()
-    _check_arrays(arrays)
-    return (None if arrays and all(part is ALL for part in basic) else (*basic, Ellipsis)), tuple(arrays)
+    if arrays:
+        viewed = _sizes_of_view(basic, shape)
+        arrays = _checked(arrays, viewed)
+        if len(viewed) == len(shape) and all(part is ALL for part in basic):
+            return None, tuple(arrays)
+    return (*basic, Ellipsis), tuple(arrays)
+
+
+def _sizes_of_view(basic: list, shape: tuple[int, ...]) -> list[int]:
+    """Return the sizes of the view that the first part of a split index gives."""
+    sizes, source = [], 0
+    for part in basic:
+        if part is None:
+            sizes.append(1)
+            continue
+        if part.__class__ is slice:
+            sizes.append(len(range(*part.indices(shape[source]))))
+        source += 1
+    return [*sizes, *shape[source:]]
 
 
 def _take_dimensions(part: Any, source: int, shape: tuple[int, ...], basic: list, arrays: list) -> int:
@@ -64,15 +81,11 @@ def _take_dimensions(part: Any, source: int, shape: tuple[int, ...], basic: list
         raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
     sizes = shape[source : source + width]
     basic += [ALL] * width
-    if part.dtype == np.bool_:
-        if part.shape != tuple(sizes):
-            raise IndexError(
-                f"the shape of the mask {list(part.shape)} at index {source} does not match the shape of the indexed "
-                f"tensor {list(shape)} at index {source}; they must be equal from there on"
-            )
-    elif part.size and (part.min() < -sizes[0] or part.max() >= sizes[0]):
-        wrong = part.max() if part.max() >= sizes[0] else part.min()
-        raise IndexError(f"index {wrong} is out of bounds for dimension {source} with size {sizes[0]}")
+    if part.dtype == np.bool_ and part.shape != tuple(sizes):
+        raise IndexError(
+            f"the shape of the mask {list(part.shape)} at index {source} does not match the shape of the indexed "
+            f"tensor {list(shape)} at index {source}; they must be equal from there on"
+        )
     arrays.append(part)
     return source + width
 
@@ -108,8 +121,8 @@ def _plain(part: Any) -> Any:
     if isinstance(part, Tensor):
         if part.dtype.name not in ("int64", "int32", "uint8", "bool"):
             raise IndexError(
-                f"tensors used as indices must be integers or booleans, got {part.dtype}; of the integers int64 and int32 "
-                "can be an index; convert with .long() or .bool()"
+                f"tensors used as indices must be integers or booleans, got {part.dtype}; of the integers int64 and "
+                "int32 can be an index; convert with .long() or .bool()"
             )
         return _array(part.numpy(force=True), part)
     if isinstance(part, np.ndarray):
@@ -167,15 +180,36 @@ def _positive(part: slice, size: int) -> slice:
     return ALL if (start, stop, step) == (0, size, 1) else slice(start, max(start, stop), step)
 
 
-def _check_arrays(arrays: list) -> None:
-    """Refuse index arrays that do not broadcast together."""
+def _checked(arrays: list, shape: list[int]) -> list:
+    """Return the index arrays of a view of sizes ``shape``, in range.
+
+    Raises:
+        IndexError: they do not broadcast together, or an index is out of range.
+    """
     try:
-        _joint_sizes(arrays)
+        joint = _joint_sizes(arrays)
     except ValueError:
         listed = ", ".join(str(list(sizes)) for sizes in _sizes_of(arrays))
         raise IndexError(
             f"shape mismatch: indexing tensors could not be broadcast together with shapes {listed}"
         ) from None
+    if 0 in joint:  # nothing is picked, so that no index is looked at
+        nothing = np.zeros(joint, dtype=np.int64)
+        return [other for part in arrays for other in ([ALL] if part is ALL else [nothing] * _width(part))]
+    empty = 0 in picked_sizes(tuple(arrays), tuple(shape))
+    dim = 0
+    for place, part in enumerate(arrays):
+        if part is ALL or part.dtype == np.bool_:
+            dim += 1 if part is ALL else part.ndim
+            continue
+        if empty and shape[dim]:
+            arrays[place] = np.zeros_like(part)
+        low, high = arrays[place].min(), arrays[place].max()
+        if low < -shape[dim] or high >= shape[dim]:
+            wrong = high if high >= shape[dim] else low
+            raise IndexError(f"index {wrong} is out of bounds for dimension {dim} with size {shape[dim]}")
+        dim += 1
+    return arrays
 
 
 def _sizes_of(arrays: Any) -> list[tuple[int, ...]]:

@@ -9,6 +9,7 @@ from typing import Any
 from dovetail import ops
 from dovetail.dtypes import DType
 from dovetail.errors import ShapeError
+from dovetail.methods.getitem import getitem, places_along
 from dovetail.methods.registry import check_dim, function, method
 from dovetail.tensor import Tensor
 from dovetail.views import mark_several, shared_of
@@ -31,7 +32,7 @@ def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
     start = start + size if start < 0 else start
     if length < 0 or start + length > size:
         raise ShapeError(f"narrow: start {start} and length {length} exceed dimension {dim}, of size {size}")
-    return ops.slice_view(x, index=(*(slice(None),) * dim, slice(start, start + length), Ellipsis))
+    return getitem(x, (*(slice(None),) * dim, slice(start, start + length)))
 
 
 @function
@@ -42,7 +43,7 @@ def select(x: Tensor, dim: int, index: int) -> Tensor:
     dim = check_dim(x, dim)
     if not -x._array.shape[dim] <= index < x._array.shape[dim]:
         raise IndexError(f"select: index {index} is out of range for dimension {dim}, of size {x._array.shape[dim]}")
-    return ops.slice_view(x, index=(*(slice(None),) * dim, int(index), Ellipsis))
+    return getitem(x, (*(slice(None),) * dim, int(index)))
 
 
 @function
@@ -50,8 +51,7 @@ def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Return the views of each place along ``dim``."""
     if not x.ndim:
         raise IndexError(f"unbind: dimension specified as {dim} but the tensor has no dimensions")
-    views = tuple(select(x, dim, index) for index in range(x.shape[check_dim(x, dim)]))
-    return mark_several(views, "unbind")
+    return places_along(x, check_dim(x, dim))
 
 
 @function

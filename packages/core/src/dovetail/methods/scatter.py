@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from dovetail import dtypes, ops
 from dovetail.errors import DTypeError, ShapeError
-from dovetail.methods.index import expect_dtype
+from dovetail.methods.index import check_range, expect_dtype
 from dovetail.methods.registry import check_dim, function, method
-from dovetail.methods.writing import as_scalar, write_in_place
+from dovetail.methods.writing import as_scalar, write_in_place, write_nothing
 from dovetail.tensor import Tensor
 
 
@@ -32,11 +31,11 @@ def _check(name: str, x: Tensor, dim: int, index: Any, src: Any = None) -> int:
     _fits(name, axis, sizes, own, "tensor", apart=True)
     if src is not None:
         _fits(name, axis, sizes, tuple(src._array.shape), "src", apart=False)
-    xp = index._device.backend.xp
-    low, high, size = int(xp.min(index._array)), int(xp.max(index._array)), own[axis] if own else 1
-    if low < 0 or high >= size:
-        wrong = high if high >= size else low
-        raise IndexError(f"{name}: index {wrong} is out of bounds for dimension {dim} with size {size}")
+    array = index._array
+    if array.__class__ is not np.ndarray:
+        xp = index._device.backend.xp
+        array = np.array([int(xp.min(array)), int(xp.max(array))])
+    check_range(name, array, own[axis] if own else 1, dim)
     return axis
 
 
@@ -44,6 +43,8 @@ def _fits(name: str, axis: int, sizes: tuple, others: tuple, what: str, apart: b
     """Refuse an index that has other dimensions, or is larger (``apart`` from dimension ``axis``)."""
     if max(len(sizes), 1) != max(len(others), 1):
         raise ShapeError(f"{name}: index has {len(sizes)} dimensions, the {what} {len(others)}; they must have as many")
+    if sizes == others:
+        return
     for place, (size, most) in enumerate(zip(sizes or (1,), others or (1,), strict=True)):
         if size > most and not (apart and place == axis):
             raise ShapeError(
@@ -118,7 +119,7 @@ def scatter_(
 ) -> Tensor:
     """In-place version of ``scatter``."""
     call, index, src, options = _scattering(self, dim, index, src, value, reduce)
-    return write_in_place(call, self, index, src, **options) if index.numel() else self
+    return write_in_place(call, self, index, src, **options) if index.numel() else write_nothing(self, "scatter_")
 
 
 @function
@@ -134,7 +135,9 @@ def scatter_add_(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """In-place version of ``scatter_add``."""
     expect_dtype("scatter_add", "src", src, self)
     axis = _check("scatter_add", self, dim, index, src)
-    return write_in_place(ops.scatter_add, self, index, src, dim=axis) if index.numel() else self
+    if not index.numel():
+        return write_nothing(self, "scatter_add_")
+    return write_in_place(ops.scatter_add, self, index, src, dim=axis)
 
 
 # Reductions
@@ -169,7 +172,7 @@ def _reduced(
         return x.clone()
     if reduce in ("prod", "amax", "amin"):
         return ops.scatter_reduce(x, index, src, dim=axis, reduce=reduce, include_self=include_self)
-    if reduce == "mean" and x.dtype is dtypes.bool:
+    if reduce == "mean" and x.dtype is dtypes.bool_:
         raise DTypeError(f"{name}: a mean is of numbers, got {x.dtype}; convert with .float()")
     total = x if include_self else ops.scatter(x, index, x.new_zeros(()), dim=axis)
     total = ops.scatter_add(total, index, src, dim=axis)

@@ -14,7 +14,7 @@ from dovetail.tensor import Tensor
 
 
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
-    """Return which ``elements`` are among ``test_elements``, or are not with ``invert``; one of the two may be a number.
+    """Return which ``elements`` are among ``test_elements``, or are not with ``invert``; one may be a number.
 
     Example::
 
@@ -29,7 +29,7 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
         value if isinstance(value, Tensor) else tensor(value, device=given._device)
         for value in (elements, test_elements)
     ]
-    if dtypes.bool in (both[0].dtype, both[1].dtype):
+    if dtypes.bool_ in (both[0].dtype, both[1].dtype):
         raise DTypeError("isin: takes numbers, got booleans; convert with .int()")
     found = ops.isin(*both)
     return ops.logical_not(found) if invert else found

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from dovetail.op import OPS
 from dovetail.ops import (
     activation,
+    along,
     compare,
     conv,
     elementwise,
@@ -17,14 +18,13 @@ from dovetail.ops import (
     pool,
     random,
     reduce,
-    scatter,
     search,
     shape,
     strided,
 )
 
 FAMILIES = (
-    activation, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce, scatter,
+    activation, along, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce,
     search, shape, strided,
 )  # fmt: skip
 

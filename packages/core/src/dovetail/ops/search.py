@@ -37,8 +37,8 @@ def searchsorted(xp, sequence, values, *, right=False):
 searchsorted.no_vjp("sequence", "values")
 searchsorted.sample(
     lambda make: [
-        Sample(make.constant([-1.0, 0.0, 0.5, 1.0]), make(3, 2)),
+        Sample(make.constant([0.0, 1.0, 2.0, 4.0]), make.constant([[0.0, 4.0], [1.5, 8.0]])),
         Sample(make.constant([1, 2, 2, 3]), make.integers(4, high=5), right=True),
-        Sample(make.constant([[0.0, 1.0], [-1.0, 0.0]]), make(2, 3)),
+        Sample(make.constant([[0.0, 1.0], [2.0, 4.0]]), make.constant([[0.5, 1.0], [1.0, 8.0]])),
     ]
 )

@@ -1,4 +1,4 @@
-"""Reading and writing along a dimension at the places that an index tensor names: gather, scatter and its reductions."""
+"""Reading and writing along a dimension at the places that an index tensor names: gather, scatter, reductions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dovetail.ops.index import add_at, unslice, write_last
 
 def places(index: Any, shape: tuple[int, ...], dim: int) -> np.ndarray:
     """Return which elements, counted in the flattened array, an index tensor names along ``dim``."""
-    if not shape:
-        return np.zeros(math.prod(index.shape), dtype=np.int64)
+    if not shape or not index.shape:  # a 0-d tensor is one of one element
+        return np.asarray(index).reshape(-1)
     own = list(np.indices(index.shape, sparse=True))
     own[dim] = np.asarray(index)
     return np.ravel_multi_index(np.broadcast_arrays(*own), shape).reshape(-1)
@@ -31,7 +31,7 @@ def cut(src: Any, index: Any) -> Any:
 def gather(xp, x, index, *, dim):
     """Return ``x[..., index[i], ...]`` along ``dim``, at each place i of ``index``."""
     if not x.ndim or not index.ndim:  # a 0-d tensor is one of one element
-        return xp.reshape(xp.broadcast_to(xp.reshape(x, (-1,))[:1], (math.prod(index.shape),)), index.shape)
+        return xp.reshape(xp.take(xp.reshape(x, (-1,)), xp.reshape(index, (-1,)), axis=0), index.shape)
     axis = dim % x.ndim
     spots = tuple(slice(None) if position == axis else slice(0, size) for position, size in enumerate(index.shape))
     return xp.take_along_axis(x[spots], xp.astype(index, xp.int64), axis=axis)
@@ -40,7 +40,11 @@ def gather(xp, x, index, *, dim):
 @op(promote=None)
 def scatter(xp, x, index, src, *, dim):
     """Return ``x`` with ``src``, of at least the sizes of ``index`` or 0-d, written where ``index`` names."""
-    return write_last(xp, x, places(index, x.shape, dim), xp.broadcast_to(cut(src, index), index.shape))
+    return write_last(xp, x, places(index, x.shape, dim), _as_large(xp, cut(src, index), index))
+
+
+def _as_large(xp, src, index):
+    return xp.broadcast_to(src, index.shape) if index.ndim else xp.reshape(src, ())
 
 
 @op(promote=None)
@@ -61,7 +65,7 @@ def _of_source(g, index, src_shape, dim):
     """Return the gradient of what was written: what came back at the places, 0 for what was left over."""
     picked = gather(g, index, dim)
     if tuple(index.shape) == tuple(src_shape) or len(src_shape) != index.ndim:
-        return picked
+        return picked if index.ndim else picked.reshape(src_shape)
     return unslice(picked, tuple(slice(0, size) for size in index.shape), src_shape)
 
 
@@ -125,7 +129,7 @@ def _reduced_self(g, x, index, src, out, dim, reduce, include_self):
         g = scatter(g, index, g.new_zeros(()), dim)
     if reduce == "prod":
         return g * scatter_reduce(x.detach() * 0 + 1, index, src, dim, reduce) if include_self else g
-    ties, share = _ties(x, index, src, out, dim, include_self)
+    ties, share = _ties(x, index, cut(src, index), out, dim, include_self)
     return g * share * ties
 
 
