@@ -240,3 +240,19 @@ def test_second_derivatives(compare, call):
         return second_order(lib, out + (y * 0).sum() + (x * 0).sum(), [x, y])
 
     compare(run, numbers() + 0.5, numbers() * 2 + 1)
+
+
+@pytest.mark.parametrize("layout", ["plain", "permuted"])
+def test_wide_rows_and_many_places(compare, layout):
+    """Beyond some sizes the kernels go another way."""
+
+    def run(lib, x, src):
+        places = (lib.arange(90 * 60).reshape(90, 60) * 7) % 70
+        rows = lib.tensor([3, 3, -1, 0, 3])
+        picked = x[rows] * 2
+        added = x.index_add(0, lib.tensor([1, 1, 0]), x[:3]) + x.scatter_add(0, places, src)
+        written = x.scatter(0, lib.arange(70 * 60).reshape(70, 60) % 70, src[:70, :60])
+        return [picked, added, written, src.gather(0, places), x.scatter_reduce(0, places, src, "amin")]
+
+    random = np.random.default_rng(0)
+    compare(run, random.uniform(-1, 1, (70, 150)), random.uniform(-1, 1, (90, 60)), layout=layout)

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 INT64 = np.dtype(np.int64)
+_WIDE = 128  # elements from which adding one row costs less by itself than element by element
+_SMALL = 4096  # elements up to which what NumPy needs for places is kept, or is not worth preparing
 
 
 class Direct:
@@ -56,22 +58,24 @@ def put_add_(xp: Any, x: Any, value: Any, *, index: Any) -> Any:
     arrays = [part for part in index if isinstance(part, np.ndarray)]
     if all(part.dtype == np.bool_ for part in arrays[:1]) and len(arrays) < 2:  # nothing is picked twice
         x[index] = np.logical_or(x[index], value) if x.dtype == np.bool_ else x[index] + value
-    elif len(index) == 1 and x.ndim > 1 and x.flags.c_contiguous and x.dtype.kind != "V":
-        _add_rows(x, index[0], value)
+    elif len(index) == 1 and x.ndim > 1:
+        add_rows(x, index[0], value)
     else:
         np.add.at(x, index, value)
     return x
 
 
-def _add_rows(x: Any, rows: Any, value: Any) -> None:
-    """Add to whole rows as to single elements: NumPy's ``add.at`` is quick in one dimension only."""
-    count, width = x.shape[0], x[:1].size
-    spread = np.broadcast_to(value, (*rows.shape, *x.shape[1:])).reshape(-1)
+def add_rows(x: Any, rows: Any, value: Any) -> None:
+    """Add to whole rows: wide ones one after the other, since ``add.at`` goes element by element."""
+    if x[:1].size < _WIDE:
+        np.add.at(x, (rows,), value)
+        return
     flat = rows.reshape(-1)
-    if flat.size and (flat.min() < -count or flat.max() >= count):
-        raise IndexError(f"rows {flat.min()} to {flat.max()} of an array that has {count}")
-    places = (flat % max(count, 1))[:, None] * width + np.arange(width)
-    np.add.at(x.reshape(-1), places.reshape(-1), spread)
+    values = np.broadcast_to(value, (*rows.shape, *x.shape[1:])).reshape(flat.size, *x.shape[1:])
+    if flat.size and (flat.min() < -len(x) or flat.max() >= len(x)):
+        raise IndexError(f"rows {flat.min()} to {flat.max()} of an array that has {len(x)}")
+    for place, row in zip(flat.tolist(), values, strict=True):
+        x[place] += row
 
 
 def index_select(xp: Any, x: Any, index: Any, *, dim: int) -> Any:
@@ -82,7 +86,7 @@ def index_select(xp: Any, x: Any, index: Any, *, dim: int) -> Any:
 
 
 def _places(x: Any, index: Any, dim: int) -> tuple:
-    places = list(_grid(index.shape) if index.size <= 4096 else _grid.__wrapped__(index.shape))
+    places = list(_grid(index.shape) if index.size <= _SMALL else _grid.__wrapped__(index.shape))
     places[dim] = index
     return tuple(places)
 
@@ -101,12 +105,27 @@ def _cut(src: Any, index: Any) -> Any:
 def gather(xp: Any, x: Any, index: Any, *, dim: int) -> Any:
     if not x.ndim or not index.ndim:
         return NotImplemented
+    if index.size > _SMALL and x.flags.c_contiguous:
+        return x.reshape(-1).take(_flat_places(x, index, dim))
     return x[_places(x, index, dim)]
 
 
-def _prepared(x: Any, index: Any, src: Any, dim: int) -> tuple[Any, tuple, Any]:
+def _flat_places(x: Any, index: Any, dim: int) -> Any:
+    """Return the places in the flattened array; for many of them one index is quicker than several."""
+    strides = [stride // x.itemsize for stride in x.strides]
+    places = index * strides[dim]
+    for axis, own in enumerate(np.indices(index.shape, sparse=True)):
+        if axis != dim:
+            places += own * strides[axis]
+    return places
+
+
+def _prepared(x: Any, index: Any, src: Any, dim: int) -> tuple[Any, Any, Any]:
     """Return the array, the places in it and what goes there; a 0-d one stands for one element."""
     if x.ndim and index.ndim:
+        if index.size > _SMALL and x.flags.c_contiguous:
+            values = np.broadcast_to(_cut(src, index), index.shape)
+            return x.reshape(-1), _flat_places(x, index, dim).reshape(-1), values.reshape(-1)
         return x, _places(x, index, dim), _cut(src, index)
     return x.reshape(-1), (index.reshape(-1),), src.reshape(-1)
 

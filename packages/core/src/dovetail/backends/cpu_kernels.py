@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.backends.cpu_index import INDEX_KERNELS, Direct
+from dovetail.backends.cpu_index import INDEX_KERNELS, Direct, add_rows
 
 #: Elements that the optimizer updates work on at a time, so that what they need stays in a core's cache.
 BLOCK = 65536
@@ -71,7 +71,7 @@ def mean(xp: Any, x: Any, *, dim: Any, keepdim: bool, dtype: Any) -> Any:
 
 def embedding_backward(xp: Any, g: Any, indices: Any, *, count: int, padding_idx: int | None = None) -> Any:
     out = np.zeros((count, g.shape[-1]), dtype=g.dtype)
-    np.add.at(out, indices.reshape(-1), g.reshape(-1, g.shape[-1]))
+    add_rows(out, indices.reshape(-1), g.reshape(-1, g.shape[-1]))
     if padding_idx is not None:
         out[padding_idx] = 0
     return out

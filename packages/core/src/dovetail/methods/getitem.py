@@ -15,7 +15,7 @@ import numpy as np
 from dovetail import modes, ops
 from dovetail.autograd.graph import LEAF, Node, Output, next_sequence
 from dovetail.device import Device
-from dovetail.dispatch import new_node
+from dovetail.dispatch import new_node, record
 from dovetail.errors import DTypeError, ShapeError
 from dovetail.methods.parts import picked_sizes, split_index
 from dovetail.methods.writing import FLOATING, SURE, as_value, copied, spread, write_in_place
@@ -104,6 +104,18 @@ def _taken(self: Tensor, index: tuple) -> Tensor:
     out._array, out._device = result, device
     out._node = out._alias = out.grad = None
     return out if self._node is None or not state.grad else _recorded(self, out, TAKE, copied(key))
+
+
+def picked_along(call: Any, x: Tensor, index: Tensor, dim: int) -> Tensor:
+    """Return what ``call``, an op such as gather, does; its arguments are known to fit, so that little is left to do."""
+    op, device = call.definition, x._device
+    kernel = op.kernels.get(device)
+    if kernel is None or index._device is not device or (active_modes and state.modes):
+        return call(x, index, dim=dim)
+    out = Tensor(kernel(x._array, index._array, dim=dim), device)
+    if x._node is not None and state.grad:
+        record(op, (x, index), {"dim": dim}, (out,))
+    return out
 
 
 def _getitem(self: Tensor, index: Any) -> Tensor:
@@ -258,7 +270,8 @@ def fitting(value: Tensor, target: Tensor, arrays: tuple) -> Tensor:
     """
     picking = [part for part in arrays if part.__class__ is ndarray]
     if len(picking) == 1 and picking[0].dtype == np.bool_ and value.numel() == 1:
-        return value.to(target).reshape(())
+        value = value.to(target)
+        return value.reshape(()) if value.ndim else value
     if value.dtype is not target.dtype:
         raise DTypeError(
             f"index put: the value is {value.dtype}, the tensor written to {target.dtype}; these must be one dtype, "

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dovetail import ops
+from dovetail import dtypes, ops
 from dovetail.errors import DTypeError, ShapeError
-from dovetail.methods.getitem import fitting
+from dovetail.methods.getitem import fitting, picked_along
 from dovetail.methods.parts import ALL, split_index
 from dovetail.methods.registry import check_dim, function, method
 from dovetail.methods.writing import as_scalar, copied, number_of, write_in_place
@@ -18,6 +18,8 @@ from dovetail.tensor import Tensor
 
 
 def _expect_vector(name: str, index: Any, kinds: tuple[str, ...] = ("int64", "int32")) -> None:
+    if isinstance(index, Tensor) and len(index._array.shape) < 2 and index.dtype is dtypes.int64:
+        return
     if not isinstance(index, Tensor):
         raise TypeError(f"{name}: index must be a tensor of integers, got {type(index).__name__}")
     if index.dtype.name not in kinds:
@@ -44,7 +46,7 @@ def _in_range(name: str, index: Tensor, size: int, dim: int, negative: bool = Fa
     Raises:
         IndexError: one is out of range.
     """
-    array = index.numpy(force=True).reshape(-1)
+    array = index._device.backend.to_numpy(index._array).reshape(-1)
     if array.dtype != np.int64:
         array = array.astype(np.int64)
     check_range(name, array, size, dim, -size if negative else 0)
@@ -78,13 +80,13 @@ def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
     """
     _expect_vector("index_select", index)
     axis = check_dim(x, dim)
-    size = x._array.shape[axis] if x.ndim else 1
-    _in_range("index_select", index, size, axis)
-    if not x.ndim:
+    sizes = x._array.shape
+    _in_range("index_select", index, sizes[axis] if sizes else 1, axis)
+    if not sizes:
         if index.numel() != 1:
             raise ShapeError(f"index_select: a 0-d tensor is selected by one index, got {index.numel()}")
         return x.clone()
-    return ops.index_select(x, index if index.ndim else index.reshape(1), dim=axis)
+    return picked_along(ops.index_select, x, index if index._array.ndim else index.reshape(1), axis)
 
 
 def _slices(name: str, x: Tensor, dim: int, index: Tensor, source: Tensor) -> tuple[Tensor, tuple]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from dovetail import dtypes, ops
 from dovetail.errors import DTypeError, ShapeError
+from dovetail.methods.getitem import picked_along
 from dovetail.methods.index import check_range, expect_dtype
 from dovetail.methods.registry import check_dim, function, method
 from dovetail.methods.writing import as_scalar, write_in_place, write_nothing
@@ -23,12 +24,13 @@ def _check(name: str, x: Tensor, dim: int, index: Any, src: Any = None) -> int:
     if not isinstance(index, Tensor):
         raise TypeError(f"{name}: index must be a tensor of integers, got {type(index).__name__}")
     axis = check_dim(x, dim)
-    if index.dtype.name not in ("int64", "int32"):
+    if index.dtype is not dtypes.int64 and index.dtype is not dtypes.int32:
         raise DTypeError(f"{name}: index must be int64 or int32, got {index.dtype}; convert with .long()")
     sizes, own = tuple(index._array.shape), tuple(x._array.shape)
     if 0 in sizes:
         return axis
-    _fits(name, axis, sizes, own, "tensor", apart=True)
+    if sizes != own:
+        _fits(name, axis, sizes, own, "tensor", apart=True)
     if src is not None:
         _fits(name, axis, sizes, tuple(src._array.shape), "src", apart=False)
     array = index._array
@@ -43,8 +45,6 @@ def _fits(name: str, axis: int, sizes: tuple, others: tuple, what: str, apart: b
     """Refuse an index that has other dimensions, or is larger (``apart`` from dimension ``axis``)."""
     if max(len(sizes), 1) != max(len(others), 1):
         raise ShapeError(f"{name}: index has {len(sizes)} dimensions, the {what} {len(others)}; they must have as many")
-    if sizes == others:
-        return
     for place, (size, most) in enumerate(zip(sizes or (1,), others or (1,), strict=True)):
         if size > most and not (apart and place == axis):
             raise ShapeError(
@@ -61,8 +61,8 @@ def gather(x: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> 
         IndexError: an index is negative or too large. ShapeError: the sizes of the index do not fit.
     """
     axis = _check("gather", x, dim, index)
-    if index.numel() or index.ndim == x.ndim:
-        return ops.gather(x, index, dim=axis)
+    if index._array.ndim == x._array.ndim or index.numel():
+        return picked_along(ops.gather, x, index, axis)
     return x.new_zeros(index.shape) + x.sum() * 0 if x.requires_grad else x.new_zeros(index.shape)
 
 
