@@ -72,9 +72,8 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     if len(alias.views) > alias.limit:
         alias.forget()
     out.grad = out._node = None
-    if not state.grad:
-        return mark_origin(out, NO_GRAD)
-    return out if self._node is None else _recorded(self, out, SLICE_VIEW, key)
+    made = out if self._node is None or not state.grad else _recorded(self, out, SLICE_VIEW, key)
+    return made if state.grad else mark_origin(made, NO_GRAD)
 
 
 def _recorded(self: Tensor, out: Tensor, op: Op, key: tuple) -> Tensor:
