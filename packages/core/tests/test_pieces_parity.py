@@ -95,6 +95,8 @@ CALLS = [
     lambda lib, x: lib.cat([x.contiguous().mT, x.contiguous().mT]).is_contiguous(),
     lambda lib, x: lib.stack([x.contiguous().mT, x.contiguous().mT]).stride(),
     lambda lib, x: lib.ones(3, 2).t().clone().stride(),
+    lambda lib, x: x.contiguous().expand(2, 2, 3, 4).clone().stride(),
+    lambda lib, x: (x.contiguous().expand(2, 2, 3, 4) * 2).view(-1),
     lambda lib, x: lib.ones(3, 2).t().clone(memory_format=lib.contiguous_format).stride(),
     lambda lib, x: lib.ones(2, 3, 4, 5).clone(memory_format=lib.channels_last).stride(),
     lambda lib, x: lib.ones(2, 3, 4, 5).contiguous(memory_format=lib.channels_last).stride(),

@@ -220,7 +220,8 @@ def before(tensor: Any) -> Any:
 def become_view(tensor: Any, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Make ``tensor`` the view of itself that ``call`` gives: other sizes on the same memory."""
     check_writable(tensor, call.__name__ + "_")
-    check_origin(tensor, tensor._node is not None)
+    if type(tensor._alias) is View and tensor._alias.origin is not None:
+        check_origin(tensor, tensor._node is not None)
     source, own = tensor, type(tensor._alias) is not View
     if own:  # a view of itself would be a cycle, so what it was stands apart as the base
         source = before(tensor)

@@ -104,6 +104,11 @@ def arranged(xp: Any, x: Any, *, order: tuple[int, ...]) -> Any:
     return np.array(x.transpose(order), order="C").transpose(back)
 
 
+def clone(xp: Any, x: Any) -> Any:
+    """Keep the order in memory; but NumPy would put repeated dimensions last."""
+    return np.array(x, order="C" if 0 in x.strides else "K")
+
+
 def cat(xp: Any, *tensors: Any, dim: int) -> Any:
     """Join in order: NumPy follows the inputs' memory, PyTorch only images' that have their channels last."""
     parts = [x for x in tensors if x.shape != (0,)] or tensors[:1]
@@ -122,5 +127,5 @@ def _in_order(x: np.ndarray) -> np.ndarray:
 
 
 VIEW_KERNELS: dict[str, Callable[..., Any]] = {
-    kernel.__name__: kernel for kernel in (arranged, as_strided, cat, diagonal, diagonal_backward, stack, unfold)
+    kernel.__name__: kernel for kernel in (arranged, as_strided, cat, clone, diagonal, diagonal_backward, stack, unfold)
 }

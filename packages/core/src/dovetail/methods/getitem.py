@@ -62,7 +62,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
         return _getitem(self, index)
     out = new(Tensor)
     view = out._alias = View()  # what mark_view makes
-    out._array, out._device = result, device
+    out._array, out._device, out._node, out.grad = result, device, None, None
     if alias.__class__ is View:
         view.base, view.source, view.origin, alias = alias.base, alias, alias.origin, alias.shared
     else:
@@ -71,7 +71,6 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     alias.views.append(ref(out))
     if len(alias.views) > alias.limit:
         alias.forget()
-    out.grad = out._node = None
     made = out if self._node is None or not state.grad else _recorded(self, out, SLICE_VIEW, key)
     return made if state.grad else mark_origin(made, NO_GRAD)
 
