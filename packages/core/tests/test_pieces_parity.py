@@ -69,6 +69,7 @@ CALLS = [
     lambda lib, x: x[0, 0].H,
     lambda lib, x: x[0, 0].adjoint(),
     lambda lib, x: x[0, 0].mT,
+    lambda lib, x: x.sum().mT,
     lambda lib, x: x.sum().adjoint(),
     lambda lib, x: x.swapdims(0, 1),
     lambda lib, x: lib.swapaxes(x, 0, 2),

@@ -31,9 +31,9 @@ def _operator(call: Callable[..., Any]) -> Callable[..., Any]:
 
 def _matrix_transpose(self: Tensor) -> Tensor:
     """The matrix, or each matrix of a batch, transposed; a view."""
-    if self.ndim < 2:
-        raise ShapeError(f"mT: takes a matrix or a batch of matrices, got a {self.ndim}-D tensor")
-    return transpose(self, -1, -2)
+    if self.ndim == 1:
+        raise ShapeError("mT: takes a matrix or a batch of matrices, got a 1-D tensor; use .unsqueeze(0) first")
+    return transpose(self, -1, -2) if self.ndim else self
 
 
 def _hermitian(self: Tensor) -> Tensor:
