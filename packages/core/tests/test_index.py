@@ -171,13 +171,21 @@ def test_errors_of_indices():
 
 
 _PART = st.one_of(
-    st.integers(-2, 1), st.slices(3), st.none(), st.just(...), st.lists(st.integers(-2, 1), min_size=1, max_size=2)
+    st.integers(-2, 1),
+    st.slices(3).filter(lambda part: (part.step or 1) > 0),
+    st.none(),
+    st.just(...),
+    st.lists(st.integers(-2, 1), min_size=1, max_size=2),
 )
 
 
 @settings(max_examples=200, derandomize=True, deadline=None)
 @given(st.lists(_PART, max_size=4), st.booleans())
 def test_any_index_does_what_it_does_in_numpy(parts, write):
+    if any(isinstance(part, list) for part in parts):  # an integer beside arrays is an array in NumPy alone
+        parts = [part for part in parts if not isinstance(part, int)]
+    if parts.count(...) > 1:  # an error in NumPy alone
+        parts = [part for part in parts if part is not ...]
     index, array = tuple(parts), numbers(2, 2, 3)
     tensor = dovetail.tensor(array)
     try:

@@ -30,6 +30,15 @@ VIEWS = {
     "chunk": lambda x: x.chunk(3, 1)[2],
     "unbind": lambda x: x.unbind(1)[0],
     "movedim": lambda x: x.movedim(0, 1),
+    "diagonal": lambda x: x.diagonal(1),
+    "unfold": lambda x: x.unfold(1, 2, 2),
+    "as_strided": lambda x: x.as_strided((2, 2), (1, 2), 1),
+    "tensor_split": lambda x: x.tensor_split(2, 1)[0],
+    "hsplit": lambda x: x.hsplit(3)[1],
+    "unflatten": lambda x: x.unflatten(1, (3, 1)),
+    "mT": lambda x: x.mT,
+    "H": lambda x: x.H,
+    "expand": lambda x: x[None].expand(1, -1, -1),
     "chain": lambda x: x.view(6)[1:5].view(2, 2).T[0],
 }
 

@@ -38,6 +38,7 @@ from dovetail.dtypes import (
     promote_types,
     set_default_dtype,
 )
+from dovetail.memory_format import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
 from dovetail.modes import Mode
 from dovetail.op import Sample, op
 from dovetail.plugins import hookimpl, hookspec

@@ -28,11 +28,12 @@ class Device:
         device(type='cuda', index=1)
     """
 
-    __slots__ = ("__weakref__", "_backend", "categories", "index", "type")
+    __slots__ = ("__weakref__", "_backend", "categories", "direct", "index", "type")
     type: str
     index: int | None
     _backend: Backend | None
     categories: Categories
+    direct: bool  # whether arrays are indexed as NumPy's are; known once one was
 
     def __new__(cls, type: str | Device, index: int | None = None) -> Device:
         if isinstance(type, Device):
@@ -51,7 +52,7 @@ class Device:
         if found is None:
             found = object.__new__(cls)
             found.type, found.index, found._backend = name, index, None
-            found.categories = Categories()
+            found.categories, found.direct = Categories(), False
             found = _devices.setdefault((name, index), found)
         return found
 
@@ -117,4 +118,4 @@ def forget_backends() -> None:
     """Look every backend but the built-in one up again when it is next needed."""
     for device in _devices.values():
         if device is not CPU:
-            device._backend = None
+            device._backend, device.direct = None, False

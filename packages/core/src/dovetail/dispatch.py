@@ -42,9 +42,9 @@ def make_call(op: Op) -> Any:
 def _unary(op: Op) -> Any:
     kernels, least = op.kernels, op.least
 
-    def call(x):
-        if active_modes and state.modes:
-            return through_modes(call, (x,), {})
+    def call(x, *, out=None):
+        if out is not None or (active_modes and state.modes):
+            return aside(call, (x,), {}, out)
         try:
             a, device = x._array, x._device
             fits = not least or device.categories[a.dtype] >= least
@@ -76,9 +76,9 @@ def _unary(op: Op) -> Any:
 def _binary(op: Op) -> Any:
     kernels, least, mixed, numbers = op.kernels, op.least, op.promote is None, op.promote in ELEMENTWISE
 
-    def call(x, y):
-        if active_modes and state.modes:
-            return through_modes(call, (x, y), {})
+    def call(x, y, *, out=None):
+        if out is not None or (active_modes and state.modes):
+            return aside(call, (x, y), {}, out)
         kind = y.__class__
         try:
             a, device, node_x = x._array, x._device, x._node
@@ -147,8 +147,21 @@ def fail(op: Op, inputs: tuple, options: dict[str, Any], error: Exception) -> No
     raise explained from error
 
 
+def aside(call: Any, args: tuple, kwargs: dict[str, Any], out: Any) -> Any:
+    """Run an op and write its result into ``out``, the argument of that name; without one, hand the op to a mode."""
+    if out is None:
+        return through_modes(call, args, kwargs)
+    from dovetail.writes import write_out
+
+    return write_out(call, args, kwargs, out)
+
+
 def _general(op: Op) -> Any:
+    has_out = "out" in op.inputs  # as a rule's own op may have
+
     def call(*args, **kwargs):
+        if kwargs and not has_out and "out" in kwargs:
+            return aside(call, args, kwargs, kwargs.pop("out"))
         inputs, options = bind(op, args, kwargs)
         if active_modes and state.modes:
             return through_modes(call, inputs, options)

@@ -112,6 +112,7 @@ def forget() -> None:
     for op in OPS.values():
         op.kernels.clear()
         op.plain.clear()
+        op.updates.clear()
 
 
 plugins.on_change(forget)

@@ -55,7 +55,8 @@ class Op:
         promote: ``"same"`` brings inputs to one dtype, ``"number"`` to one that is not bool, ``"float"`` to a
             floating-point one; ``"match"`` refuses different ones, ``None`` leaves them alone. ``least`` is the lowest
             category of dtype that may come out of it.
-        view: the result shares the input's memory: ``True`` always, ``"maybe"`` when the backend could.
+        view: the result shares the input's memory: ``True`` always, ``"maybe"`` when the backend could; ``"kept"``
+            always for who uses it: where the backend had to copy, writes are carried over.
         mutates: inputs that the kernel writes to (it returns their new arrays); such an op has no result.
         sampler: gives the conformance samples.
     """
@@ -85,6 +86,7 @@ class Op:
         self.check: Callable[..., None] | None = None
         self.explanation: Callable[..., None] | None = None
         self.kernels: dict[Device, Callable[..., Any]] = {}  # prepared ones, found when a device is first used
+        self.updates: dict[Device, Callable[..., Any]] = {}  # what writes the result into the first input, if anything
         #: What each rule keeps and how it is called; see ``_compile``.
         self.kept: tuple[str, ...] = ()
         self.keeps_by_input: tuple[frozenset[str], ...] = tuple(frozenset() for _ in self.inputs)

@@ -18,7 +18,7 @@ from dovetail.dtypes import DType
 from dovetail.errors import DeviceError, DTypeError, GradError
 from dovetail.modes import active as active_modes
 from dovetail.modes import state, tell
-from dovetail.views import View, shared_of
+from dovetail.views import shared_of
 
 
 class Size(tuple):
@@ -231,7 +231,7 @@ class Tensor(metaclass=_TensorType):
 
     @property
     def _base(self) -> Tensor | None:
-        return self._alias.base if type(self._alias) is View else None
+        return self._alias.base if self._is_view() else None
 
     def backward(
         self,
@@ -254,7 +254,13 @@ class Tensor(metaclass=_TensorType):
         return out
 
     def detach_(self) -> Tensor:
-        """Cut this tensor from the graph that it was computed in; returns it."""
+        """Cut this tensor from the graph that it was computed in; returns it.
+
+        Raises:
+            GradError: the tensor is a view, whose base would still have the history.
+        """
+        if self._is_view():
+            raise GradError("can't detach views in-place; use .detach(), which returns a tensor without history")
         self._node = None
         self._array = self._device.backend.detached(self._array)
         if active_modes and state.modes:
@@ -271,6 +277,11 @@ class Tensor(metaclass=_TensorType):
 
     @data.setter
     def data(self, value: Tensor) -> None:
+        if self._node is not None and value.dtype.category < 2:
+            raise DTypeError(
+                "data set to a tensor that requires gradients must be floating point or complex dtype, got "
+                f"{value.dtype}"
+            )
         self._array, self._device = value._memory(), value._device
 
     # Out of the tensor
@@ -342,7 +353,7 @@ class Tensor(metaclass=_TensorType):
     def __iter__(self) -> Any:
         if not self._array.shape:
             raise TypeError("iteration over a 0-d tensor")
-        return (self[position] for position in range(self._array.shape[0]))
+        return iter(self.unbind())
 
     def __contains__(self, element: Any) -> bool:
         return bool((self == element).any())

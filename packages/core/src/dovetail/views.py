@@ -8,7 +8,7 @@ one can give all of them their new history.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from dovetail.errors import DTypeError, GradError, ShapeError
@@ -18,12 +18,19 @@ from dovetail.op import Op
 
 
 class Shared:
-    """What all tensors on the same memory share: how often it was written to, and which views there are."""
+    """What all tensors on the same memory share: how often it was written to, and which views there are.
+
+    Attributes:
+        guarded: a write needs more than the numbers: a view shows one element several times, or stands for an array
+            of its own (``copies``), or would lose its history (``View.origin``).
+        copies: the backend gave a view as a copy, which every write brings up to date.
+    """
 
     # in the class, so that making one sets nothing
     version = 0
     views: Sequence[weakref.ref] = ()
     limit = 32
+    guarded = copies = False
 
     @property
     def shared(self) -> Shared:
@@ -33,23 +40,62 @@ class Shared:
         """Remember a view, and forget the ones that are gone once in a while."""
         views = self.views
         if views.__class__ is not list or len(views) >= self.limit:
-            views = self.views = [reference for reference in views if reference() is not None]
-            self.limit = 2 * len(views) + 32
+            self.forget()
+            views = self.views
         views.append(weakref.ref(view))
+
+    def add_all(self, views: Iterable[Any]) -> None:
+        """Remember several views."""
+        self.views = [*self.views, *map(weakref.ref, views)]
+        if len(self.views) > self.limit:
+            self.forget()
+
+    def forget(self) -> None:
+        """Forget the views that are gone."""
+        self.views = [reference for reference in self.views if reference() is not None]
+        self.limit = 2 * len(self.views) + 32
+
+    def alive(self) -> list[Any]:
+        """Return the views that are still there."""
+        found = [reference() for reference in self.views]
+        return [view for view in found if view is not None and type(view._alias) is View]
+
+    def views_of(self, base: Any) -> list[Any]:
+        """Return those of the views that were made of ``base``."""
+        return [view for view in self.alive() if view._alias.base is base]
 
 
 Steps = tuple[tuple[Any, dict[str, Any]], ...]
 
 
 class View:
-    """How a view was made: the ops that lead from its base to it."""
+    """How a view was made: the op that led to it, from its base or from a view of that, its ``source``.
 
-    __slots__ = ("base", "shared", "steps")
+    It has no ``__init__``, since indexing makes one each time and a call costs. ``options`` are those of ``op``, or
+    for ``slice_view`` the index alone. ``origin`` is None for most; otherwise it says why a recorded write would have
+    no clear gradient: the view was made under ``no_grad``, or together with others by the function named. ``own``: it
+    was no view before ``become_view``, and its base is what it was then.
+    """
 
-    def __init__(self, shared: Shared, base: Any, steps: Steps) -> None:
-        self.shared = shared
-        self.base = base
-        self.steps = steps
+    __slots__ = ("base", "op", "options", "origin", "own", "shared", "source")
+    base: Any
+    op: Op
+    options: Any
+    shared: Shared
+    source: View | None
+    origin: str | None
+    own: bool
+
+    @property
+    def steps(self) -> Steps:
+        """The ops that lead from the base to the view, each with its options."""
+        steps: list[Any] = []
+        view: View | None = self
+        while view is not None:
+            options = view.options
+            steps.append((view.op, options if options.__class__ is dict else {"index": options}))
+            view = view.source
+        return tuple(reversed(steps))
 
     @property
     def version(self) -> int:
@@ -58,6 +104,11 @@ class View:
     def replay(self, tensor: Any) -> Any:
         """Make of ``tensor`` the view that was made of the base."""
         return replay(self.steps, tensor)
+
+
+NO_GRAD = "no_grad"
+_KEEPING_ORDER = ("reshape", "squeeze", "unsqueeze")
+_REPEATING = ("expand", "as_strided")  # views that may show one element several times
 
 
 def replay(steps: Steps, tensor: Any) -> Any:
@@ -75,42 +126,54 @@ def shared_of(tensor: Any) -> Shared:
 
 
 def mark_view(op: Any, source: Any, options: dict[str, Any], view: Any) -> None:
-    """Note that ``view`` shares the memory of ``source``, where it does."""
+    """Note that ``view`` is a view of ``source``, where it is one; where the backend copied, keep the two alike."""
     backend = source._device.backend
-    if "views" not in backend.capabilities:
-        return
-    if op.view == "maybe" and not backend.shares_memory(view._array, source._array):
-        return
+    copied = False
+    if op.view is not True:
+        if not backend.shares_memory(view._array, source._array):
+            if op.view == "maybe" and ("views" in backend.capabilities or not _surely_in_order(source)):
+                return
+            copied = True
+    elif "views" not in backend.capabilities:
+        copied = True
     alias = source._alias
-    base, steps = (alias.base, alias.steps) if type(alias) is View else (source, ())
-    shared = shared_of(source)
-    view._alias = View(shared, base, (*steps, (op, options)))
+    made = view._alias = View()
+    made.op, made.options, made.own = op, options, False
+    if alias.__class__ is View:
+        base, shared, made.source, made.origin = alias.base, alias.shared, alias, alias.origin
+    else:
+        shared = source._alias = Shared() if alias is None else alias
+        base, made.source, made.origin = source, None, None
+    made.base, made.shared = base, shared
+    if not state.grad:
+        mark_origin(view, NO_GRAD)
+    if copied or op.name in _REPEATING:
+        shared.guarded = True
+        shared.copies = shared.copies or copied
     shared.add(view)
 
 
-def in_place(call: Any) -> Callable[..., Any]:
-    """Return the in-place method of an op: it runs, its result goes into the first input, history is rebased."""
-    definition = getattr(call, "definition", None)
-
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        check_writable(self, call.__name__ + "_")
-        old = before(self)
-        backend = self._device.backend
-        kept = definition is None or _keeps_target(definition, self, args) or backend.remembers(old._array)
-        if state.grad and kept:
-            # a rule needs (or, in a composition, may need) the value that is about to be overwritten
-            old._array, old._alias = backend.xp.asarray(self._array, copy=True), None
-        return assign(self, call(old, *args, **kwargs))
-
-    method.__name__ = method.__qualname__ = call.__name__ + "_"
-    method.__doc__ = f"In-place version of ``{call.__name__}``."
-    return method
+def _surely_in_order(tensor: Any) -> bool:
+    """Return whether, if there were views, one of other sizes could be made of this tensor, as far as is seen."""
+    return type(tensor._alias) is not View or all(op.name in _KEEPING_ORDER for op, _ in tensor._alias.steps)
 
 
-def _keeps_target(op: Op, target: Any, others: tuple) -> bool:
-    """Return whether recording ``op`` on these inputs would save the first one."""
-    needs = [getattr(value, "_node", None) is not None for value in (target, *others)]
-    return any(needed and op.inputs[0] in keeps for needed, keeps in zip(needs, op.keeps_by_input, strict=False))
+def mark_several(views: tuple, function: str) -> tuple:
+    """Note that ``views`` are results of one function; as in PyTorch a write to them cannot be recorded."""
+    for view in views:
+        if view._alias.__class__ is View:
+            mark_origin(view, function)
+    return views
+
+
+def mark_origin(view: Any, origin: str) -> Any:
+    """Note of a new view why a write to it could not be recorded; returns it."""
+    alias = view._alias
+    if alias.origin is None or origin is NO_GRAD:
+        alias.origin = origin
+    if alias.base._node is not None:
+        alias.shared.guarded = True
+    return view
 
 
 def check_writable(tensor: Any, what: str) -> None:
@@ -129,6 +192,30 @@ def check_writable(tensor: Any, what: str) -> None:
         )
 
 
+def check_overlap(target: Any, others: Any, what: str) -> None:
+    """Refuse to write where one element stands at several places, or is read at another place than it is written to.
+
+    Raises:
+        ShapeError: ``target`` is an expanded view, or one of ``others`` is another part of the same memory.
+    """
+    alias = target._alias
+    if alias is None:
+        return
+    backend, shared = target._device.backend, alias.shared
+    if shared.guarded and backend.repeats_elements(target._array):
+        raise ShapeError(
+            f"{what}: unsupported operation: more than one element of the written-to tensor, of sizes "
+            f"{tuple(target.shape)}, refers to a single memory location, as an expanded view does; use .clone() first"
+        )
+    for other in others:
+        found = getattr(other, "_alias", None)
+        if found is not None and found.shared is shared and backend.partly_same(target._array, other._array):
+            raise ShapeError(
+                f"{what}: unsupported operation: some elements of the input tensor, of sizes {tuple(other.shape)}, and "
+                "of the written-to tensor refer to a single memory location; use .clone() on the input first"
+            )
+
+
 def before(tensor: Any) -> Any:
     """Return a tensor that stands for ``tensor`` as it was before an in-place operation: same memory and history."""
     old = type(tensor)._plain(tensor._array, tensor._device)
@@ -139,21 +226,33 @@ def before(tensor: Any) -> Any:
     return old
 
 
-def become_view(tensor: Any, call: Callable[..., Any], *args: Any) -> Any:
+def become_view(tensor: Any, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Make ``tensor`` the view of itself that ``call`` gives: other sizes on the same memory."""
     check_writable(tensor, call.__name__ + "_")
-    source = tensor
-    if type(tensor._alias) is not View:  # a view of itself would be a cycle, so what it was stands apart as the base
+    if type(tensor._alias) is View and tensor._alias.origin is not None:
+        check_origin(tensor, tensor._node is not None)
+    source, own = tensor, type(tensor._alias) is not View
+    if own:  # a view of itself would be a cycle, so what it was stands apart as the base
         source = before(tensor)
-        for reference in source._alias.views:
-            view = reference()
-            if view is not None and type(view._alias) is View and view._alias.base is tensor:
-                view._alias.base = source
-    out = call(source, *args)
-    tensor._array, tensor._node = out._array, out._node
-    if out._alias is not None:
-        tensor._alias = out._alias
-        out._alias.shared.add(tensor)
+    origin, outer, state.grad = source._alias.origin if not own else None, state.grad, True
+    try:
+        out = call(
+            source, *args, **kwargs
+        )  # recorded also under no_grad, since what leads to a view has no say in that
+    finally:
+        state.grad = outer
+    if out is not source:
+        for view in source._alias.shared.views_of(tensor):
+            view._alias.base = source
+        tensor._array, tensor._node = out._array, out._node
+        if out._alias is not None:
+            tensor._alias = out._alias
+            out._alias.own, out._alias.origin = own or source._alias.own, origin
+            out._alias.shared.add(tensor)
+    shared = shared_of(tensor)
+    shared.version += 1
+    if shared.guarded:
+        _cut_off(shared)
     return tensor
 
 
@@ -162,6 +261,7 @@ def assign(tensor: Any, value: Any) -> Any:
 
     Raises:
         ShapeError: ``value`` does not have ``tensor``'s shape. DTypeError: its dtype does not fit.
+        GradError: the write is recorded, and ``tensor`` is one of several views, or a view made under ``no_grad``.
     """
     if value._array.shape != tensor._array.shape:
         raise ShapeError(
@@ -179,13 +279,25 @@ def assign(tensor: Any, value: Any) -> Any:
         value = value.to(tensor._device)
     if value._device is not tensor._device:
         value._device.backend.refuse_write()
+    check_origin(tensor, value._node is not None)
     tensor._array = tensor._device.backend.write(tensor._array, value._array)
+    return written(tensor, value)
+
+
+def written(tensor: Any, value: Any) -> Any:
+    """Count a write of ``value`` to ``tensor``'s memory; if it is recorded, make the history of all that share it."""
     shared = shared_of(tensor)
     shared.version += 1
     if active_modes and state.modes:
         tell("written", tensor, value)
+    if shared.copies:
+        from dovetail.view_copies import bring_up_to_date
+
+        bring_up_to_date(tensor)
     if state.grad:
-        _rebase(tensor, value, shared)
+        rebase(tensor, value, shared)
+    if shared.guarded:
+        _cut_off(shared)
     return tensor
 
 
@@ -201,27 +313,61 @@ def add_into(tensor: Any, value: Any) -> None:
         tensor._alias.shared.version += 1
 
 
-def _rebase(tensor: Any, value: Any, shared: Shared) -> None:
+def check_origin(tensor: Any, recorded: bool) -> None:
+    """Refuse to write to a view whose other views, or whose making, leave the gradient unclear."""
     alias = tensor._alias
-    if type(alias) is not View:
-        base, node = tensor, value._node
-        if node is None and tensor._node is None:
+    if not state.grad or type(alias) is not View or not (alias.origin or alias.shared.guarded):
+        return
+    if recorded or tensor._node is not None or alias.base._node is not None:
+        check_overlap(tensor, (), "a recorded write")
+        if alias.origin is None:
             return
-        base._node = node
+        raise GradError(f"{_unclear(alias)} and is being modified inplace; {_ADVICE[alias.origin == NO_GRAD]}")
+
+
+_ADVICE = (
+    "write to a copy made by .clone(), or take each part by itself, by indexing or .narrow()",
+    "make the view and write to it both inside the no_grad block, or both outside",
+)
+
+
+def _unclear(alias: View) -> str:
+    if alias.origin == NO_GRAD:
+        return "this view was created in no_grad mode"
+    return f"this view is the output of {alias.origin}, which returns multiple views,"
+
+
+def _cut_off(shared: Shared) -> None:
+    """After a write, make it an error to ask for the gradient of a view for which it would be unclear."""
+    from dovetail.dispatch import record
+
+    for view in shared.alive():
+        alias = view._alias
+        if alias.origin is not None and alias.base._node is not None:
+            problem = f"{_unclear(alias)} and its base or another view of its base has been modified inplace; "
+            with_advice = problem + _ADVICE[alias.origin == NO_GRAD]
+            record(LOST_VIEW, (alias.base,), {"message": with_advice}, (view,))
+
+
+def rebase(tensor: Any, value: Any, shared: Shared) -> None:
+    """Make the history of ``value``, which was written to ``tensor``, that of all that share the memory."""
+    alias = tensor._alias
+    base, steps = (alias.base, alias.steps) if type(alias) is View else (tensor, ())
+    if value._node is None and base._node is None:
+        return
+    if base is tensor and value._node is not None:
+        base._node = value._node
     else:
-        base = alias.base
-        if value._node is None and base._node is None:
-            return
         from dovetail.dispatch import record
 
-        old = before(base)
         new = type(tensor)._plain(base._array, base._device)
-        record(OVERWRITE, (old, value), {"steps": alias.steps}, (new,))
+        record(OVERWRITE, (before(base), value), {"steps": steps}, (new,))
         base._node = new._node
-    for reference in list(shared.views):
-        view = reference()
-        if view is not None and type(view._alias) is View and view._alias.base is base:
+    for view in shared.views_of(base):
+        if view._alias.origin is None:
             view._node = view._alias.replay(base)._node
+        else:
+            shared.guarded = True
 
 
 def _overwritten(xp: Any, base: Any, value: Any, *, steps: Steps) -> Any:
@@ -231,9 +377,27 @@ def _overwritten(xp: Any, base: Any, value: Any, *, steps: Steps) -> Any:
 
 def _base_gradient(g: Any, steps: Steps) -> Any:
     remaining = g.clone()
-    replay(steps, remaining).zero_()
-    return remaining
+    part = replay(steps, remaining)
+    if part is remaining or (type(part._alias) is View and part._alias.base is remaining):
+        part.zero_()
+        return remaining
+    from dovetail.view_copies import without
+
+    return without(g, steps)
 
 
 OVERWRITE = Op(_overwritten, promote=None, view=False, mutates=(), outputs=("out",), no_grad_outputs=())
 OVERWRITE.vjp(base=_base_gradient, value=lambda g, steps: replay(steps, g))
+
+
+def _lost_view(xp: Any, base: Any, *, message: str) -> Any:
+    """Stand for the history of a view that a write to its base has cut off."""
+    raise AssertionError("this op is only recorded, never run")
+
+
+def _refuse(g: Any, message: str) -> Any:
+    raise GradError(message)
+
+
+LOST_VIEW = Op(_lost_view, promote=None, view=False, mutates=(), outputs=("out",), no_grad_outputs=())
+LOST_VIEW.vjp(base=_refuse)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn
@@ -36,6 +37,11 @@ class Backend:
         name: what stands before the colon in a device string; ``"acme"`` makes ``tensor.to("acme:0")`` work.
         kernels: faster kernels by op name, each called as ``kernel(xp, *arrays, **options)``; one that returns
             ``NotImplemented`` passes the call on to the reference kernel.
+        updates: by op name, what writes an op's result into its first array in one pass: ``writer(x, x)`` or
+            ``writer(x, y)``, for a result of x's sizes and dtype; y is an array of that dtype or a number. It raises,
+            and has then written nothing, for what it does not take.
+        writers: kernels that write their result into the first array they are given, by op name; in-place operations
+            use them where there are some and ``array.flags.writeable``, and else copy what the op's kernel gives.
         capabilities: what the arrays can do, of ``float64 float16 bfloat16 complex writes views``: ``writes`` means
             that ``array[index] = value`` changes the array, ``views`` that a slice shares its array's memory.
         nondeterministic_kernels: names of the ops that may give other numbers for the same inputs, by an own kernel
@@ -61,6 +67,8 @@ class Backend:
     #: How many transforms such as ``vmap`` its tensors are inside of; where levels meet, the others join the highest.
     level: int = 0
     kernels: Mapping[str, Callable[..., Any]] = {}
+    updates: Mapping[str, Callable[..., Any]] = {}
+    writers: Mapping[str, Callable[..., Any]] = {}
     capabilities: frozenset[str] = frozenset({"float64", "complex", "writes", "views"})
     nondeterministic_kernels: frozenset[str] = frozenset()
     autocast_dtype: str = "float16"
@@ -146,6 +154,21 @@ class Backend:
         """Add ``value``, of the same shape and dtype, to ``target`` and return the array that now holds the sum."""
         return self.write(target, target + value)
 
+    def filled(self, target: Any, value: Any) -> Any:
+        """Write a number into every element of ``target`` and return the array that now holds it."""
+        if "writes" not in self.capabilities:
+            return self.xp.full_like(target, value)
+        target[...] = value
+        return target
+
+    def reinterpreted(self, array: Any, dtype: Any) -> Any:
+        """Return the same memory with its bits read as another dtype of the library.
+
+        Raises:
+            DeviceError: the library cannot do it; the array standard has no such function.
+        """
+        raise DeviceError(f"backend {self.name!r} cannot view memory as another dtype; use .cpu().view(dtype)")
+
     def shares_memory(self, first: Any, second: Any) -> bool:
         """Return whether two arrays share memory; asked of results that may be views, such as a reshape's."""
         return False
@@ -199,6 +222,58 @@ class Backend:
     def all_finite(self, array: Any) -> bool:
         """Return whether no element of a floating-point array is nan or inf."""
         return bool(self.xp.all(self.xp.isfinite(array)))
+
+    def repeats_elements(self, array: Any) -> bool:
+        """Return whether an array surely shows one element of its memory at several places, as an expanded one does."""
+        return False
+
+    def partly_same(self, first: Any, second: Any) -> bool:
+        """Return whether two arrays surely share some of their memory, but not each element with its counterpart."""
+        return False
+
+    # Memory, as far as the library tells
+
+    def address_of(self, array: Any) -> int:
+        """Return the address of an array's first element; by default a number that stands for the array."""
+        for name in ("__array_interface__", "__cuda_array_interface__"):
+            interface = getattr(array, name, None)
+            if interface is not None:
+                return interface["data"][0]
+        return id(array)
+
+    def offset_of(self, array: Any) -> int:
+        """Return how many elements the memory behind an array holds before its first one."""
+        return 0
+
+    def memory_size(self, array: Any) -> int:
+        """Return the bytes of the memory behind an array."""
+        return math.prod(array.shape) * self.dtype_of(array).itemsize
+
+    def memory_as(self, array: Any, dtype: Any) -> Any:
+        """Return the memory behind an array as one dimension of a dtype of the library.
+
+        Raises:
+            DeviceError: the library does not give it.
+        """
+        raise DeviceError(
+            f"backend {self.name!r} does not give the memory behind an array; use a tensor's copy instead"
+        )
+
+    def resized(self, array: Any, shape: tuple[int, ...]) -> Any:
+        """Return an array of ``shape`` on the memory of ``array`` from its first element on, or None for a new one."""
+        return None
+
+    def is_shared(self, array: Any) -> bool:
+        """Return whether forked processes share an array's memory."""
+        return False
+
+    def shared_copy(self, array: Any) -> Any:
+        """Return a copy of an array in memory that forked processes share.
+
+        Raises:
+            DeviceError: the backend has none.
+        """
+        raise DeviceError(f"backend {self.name!r} has no memory that processes share; move the tensor to the CPU first")
 
     # Data types
 

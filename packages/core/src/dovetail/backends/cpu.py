@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import math
 import warnings
 from collections.abc import Callable
 from math import isfinite
@@ -12,7 +13,9 @@ import numpy as np
 
 from dovetail.backends.base import Backend
 from dovetail.backends.cpu_gradients import GRADIENTS
+from dovetail.backends.cpu_index import WRITERS
 from dovetail.backends.cpu_kernels import KERNELS, Direct
+from dovetail.backends.cpu_memory import UPDATES, VIEW_KERNELS, is_dense, memory_of, span_of, steps_of
 from dovetail.device import CPU, Device
 from dovetail.dtypes import DType, from_numpy
 from dovetail.memory import keep_unless_told_not_to
@@ -52,7 +55,9 @@ class CpuBackend(Backend):
     """NumPy on the CPU; always there, and the reference that the others are compared with."""
 
     name = "cpu"
-    kernels = KERNELS
+    kernels = KERNELS | VIEW_KERNELS
+    writers = WRITERS
+    updates = UPDATES
     capabilities = frozenset({"float64", "float16", "bfloat16", "complex", "writes", "views"})
     autocast_dtype = "bfloat16"
     autocast_float32 = AUTOCAST_FLOAT32_CPU
@@ -78,12 +83,6 @@ class CpuBackend(Backend):
     def shareable(self, array: Any) -> np.ndarray:
         # NumPy gives scalars for 0-d results; they are kept, as calculating with them takes a tenth of the time
         return array if array.__class__ is ndarray else np.asarray(array)
-
-    def write(self, target: Any, value: Any) -> Any:
-        if target.__class__ is not ndarray:
-            return value[()] if value.__class__ is ndarray else value
-        target[...] = value
-        return target
 
     def add_into(self, target: Any, value: Any) -> Any:
         return np.add(target, value, out=target) if target.__class__ is ndarray else target + value
@@ -116,6 +115,63 @@ class CpuBackend(Backend):
             finally:
                 _error_state.reset(token)
         return bool(np.isfinite(array).all())
+
+    def write(self, target: Any, value: Any) -> Any:
+        if target.__class__ is not ndarray:
+            return value[()] if value.__class__ is ndarray else value
+        if not target.flags.writeable and target.base is not None and target.base.flags.writeable:
+            target.flags.writeable = True  # NumPy makes expanded arrays read-only
+        target[...] = value
+        return target
+
+    def filled(self, target: Any, value: Any) -> Any:
+        return self.write(target, value) if target.__class__ is ndarray else target.dtype.type(value)
+
+    def reinterpreted(self, array: np.ndarray, dtype: Any) -> np.ndarray:
+        return array.view(dtype)
+
+    def repeats_elements(self, array: np.ndarray) -> bool:
+        return 0 in array.strides and any(
+            step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)
+        )
+
+    def partly_same(self, first: np.ndarray, second: np.ndarray) -> bool:
+        if not (first.size and second.size and is_dense(first) and is_dense(second)):
+            return False  # as in PyTorch, what has gaps is not looked into
+        spans = span_of(first), span_of(second)
+        if spans[0] == spans[1]:
+            return first.shape != second.shape or steps_of(first) != steps_of(second)
+        return spans[0][0] < spans[1][1] and spans[1][0] < spans[0][1]
+
+    def offset_of(self, array: np.ndarray) -> int:
+        memory = memory_of(array)
+        return 0 if memory is None else memory[1] // array.itemsize
+
+    def memory_size(self, array: np.ndarray) -> int:
+        memory = memory_of(array)
+        return array.nbytes if memory is None else memory[0].nbytes
+
+    def memory_as(self, array: np.ndarray, dtype: Any) -> np.ndarray:
+        memory = memory_of(array)
+        return super().memory_as(array, dtype) if memory is None else memory[0].view(dtype)
+
+    def resized(self, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+        memory = memory_of(array)
+        if memory is None or memory[0].nbytes - memory[1] < math.prod(shape) * array.itemsize:
+            return None
+        return np.ndarray(shape, array.dtype, *memory)
+
+    def is_shared(self, array: np.ndarray) -> bool:
+        root = array if array.base is None or type(array.base) is not ndarray else array.base
+        return type(getattr(root.base, "obj", None)).__name__ == "mmap"
+
+    def shared_copy(self, array: np.ndarray) -> np.ndarray:
+        import mmap
+
+        memory = mmap.mmap(-1, max(array.nbytes, 1))
+        out = np.frombuffer(memory, np.uint8, array.nbytes).view(array.dtype).reshape(array.shape)
+        out[...] = array
+        return out
 
     def run_quietly(self, kernel: Callable[..., Any], *arrays: Any, **options: Any) -> Any:
         with np.errstate(all="ignore"):

@@ -10,23 +10,10 @@ from typing import Any
 import numpy as np
 from numpy import asarray
 
+from dovetail.backends.cpu_index import INDEX_KERNELS, Direct, add_rows
+
 #: Elements that the optimizer updates work on at a time, so that what they need stays in a core's cache.
 BLOCK = 65536
-
-
-class Direct:
-    """A kernel that is just a function of arrays (NumPy's scalars count as 0-d ones) and takes every case.
-
-    Its warnings about numbers come from itself, not from functions of NumPy that are written in Python.
-    """
-
-    complete = True
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-
-    def __call__(self, xp: Any, *arrays: Any, **options: Any) -> Any:
-        return self.function(*arrays, **options)
 
 
 def relu(x: Any) -> Any:
@@ -115,40 +102,12 @@ maximum_reduce: Any = np.maximum.reduce
 INT64, UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
 
 
-# Scatter
-
-
-def untake(xp: Any, g: Any, *, index: Any, shape: Any) -> Any:
-    out = np.zeros(shape, dtype=g.dtype)
-    np.add.at(out, index, g)
-    return out
-
-
-def take(xp: Any, x: Any, *, index: Any) -> Any:
-    return x[index]
-
-
-def put(xp: Any, x: Any, value: Any, *, index: Any) -> Any:
-    out = x.copy()
-    out[index] = value
-    return out
-
-
-def scatter_add(xp: Any, x: Any, index: Any, src: Any, *, dim: int) -> Any:
-    out = x.copy()
-    if not index.size:
-        return out
-    places = list(np.indices(index.shape, sparse=True))
-    if not places:
-        return out + src
-    places[dim] = index
-    np.add.at(out, tuple(places), src[tuple(slice(0, size) for size in index.shape)])
-    return out
+# Embedding
 
 
 def embedding_backward(xp: Any, g: Any, indices: Any, *, count: int, padding_idx: int | None = None) -> Any:
     out = np.zeros((count, g.shape[-1]), dtype=g.dtype)
-    np.add.at(out, indices.reshape(-1), g.reshape(-1, g.shape[-1]))
+    add_rows(out, indices.reshape(-1), g.reshape(-1, g.shape[-1]))
     if padding_idx is not None:
         out[padding_idx] = 0
     return out
@@ -277,6 +236,6 @@ _DIRECT: dict[str, Callable[..., Any]] = {
 KERNELS: dict[str, Callable[..., Any]] = {name: Direct(function) for name, function in _DIRECT.items()} | {
     kernel.__name__: kernel
     for kernel in (
-        adam_step, cross_entropy, cross_entropy_backward, embedding_backward, pow, put, scatter_add, sgd_step, take, untake, where,
+        adam_step, cross_entropy, cross_entropy_backward, embedding_backward, pow, sgd_step, where,
     )
-}  # fmt: skip
+} | INDEX_KERNELS  # fmt: skip

@@ -11,12 +11,18 @@ from dovetail.methods import (
     convert,
     index,
     inplace,
+    memory,
     more,
     operators,
     order,
+    pieces,
     random,
     reduce,
     scaled,
+    scatter,
+    search,
     shape,
 )
 from dovetail.methods.registry import FUNCTIONS, check_dim
+
+inplace.attach()  # comes last: each is made of the method without the underscore

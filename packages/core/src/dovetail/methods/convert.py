@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from dovetail import dtypes, ops
@@ -82,31 +81,3 @@ def _cast_method(name: str, dtype: DType) -> None:
 
 for _name, _dtype in {**dtypes.ALIASES, "bool": dtypes.bool_, "bfloat16": dtypes.bfloat16}.items():
     _cast_method(_name, _dtype)
-
-
-@method
-def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
-    """Return the tensor with its elements in order in memory; itself when they are."""
-    if self.is_contiguous():
-        return self
-    # a clone keeps the order of dense memory, whatever it is; flattening does not, but may be a view with gaps
-    out = self.reshape(-1).reshape(self.shape)
-    return out if out.is_contiguous() else self.clone()
-
-
-@method
-def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
-    """Return whether the elements are in order in memory."""
-    flags = getattr(self._array, "flags", None)
-    return True if flags is None else bool(flags.c_contiguous)
-
-
-@method
-def stride(self: Tensor, dim: int | None = None) -> Any:
-    """Return how many elements apart neighbours along each dimension, or along ``dim``, are in memory."""
-    strides = getattr(self._array, "strides", None)
-    if strides is None:
-        steps = tuple(math.prod(self.shape[axis + 1 :]) for axis in range(self.ndim))
-    else:
-        steps = tuple(step // self._array.itemsize for step in strides)
-    return steps if dim is None else steps[dim]

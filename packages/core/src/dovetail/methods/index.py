@@ -1,4 +1,4 @@
-"""Reading and writing by index, and along a dimension."""
+"""Reading and writing by an index tensor of whole slices, of elements, or by a mask; each as PyTorch has it."""
 
 from __future__ import annotations
 
@@ -6,181 +6,321 @@ from typing import Any
 
 import numpy as np
 
-from dovetail import creation, dtypes, ops
+from dovetail import dtypes, ops
 from dovetail.errors import DTypeError, ShapeError
-from dovetail.methods.registry import check_dim, function
+from dovetail.methods.getitem import fitting, picked_along
+from dovetail.methods.parts import ALL, split_index
+from dovetail.methods.registry import check_dim, function, method
+from dovetail.methods.writing import as_scalar, copied, number_of, write_in_place
 from dovetail.tensor import Tensor
-from dovetail.views import assign, before, check_writable
 
-_BASIC = (int, slice, type(None), type(Ellipsis))
-
-
-class BatchedIndexError(Exception):
-    """An index holds a tensor inside ``vmap``, of which each sample has its own places."""
+# Whole slices
 
 
-def _normalised(index: Any) -> tuple[tuple, bool]:
-    """Return an index as a tuple of what NumPy takes, and whether it gives a view."""
-    parts = index if isinstance(index, tuple) else (index,)
-    out, basic = [], True
-    for part in parts:
-        kind = part.__class__
-        if kind is bool:
-            part, basic = np.asarray(part), False
-        elif isinstance(part, Tensor):
-            if part.dtype.category > 1:
-                raise IndexError(f"tensors used as indices must be integers or booleans, got {part.dtype}")
-            if part._device.backend.level:
-                raise BatchedIndexError
-            part = part.numpy(force=True)
-            if part.ndim == 0 and part.dtype != np.bool_:
-                part = int(part)
-            else:
-                basic = False
-        elif not isinstance(part, _BASIC):
-            if hasattr(part, "__index__") and not isinstance(part, np.ndarray):
-                part = part.__index__()
-            else:
-                part, basic = _index_array(part), False
-        out.append(part)
-    if basic and Ellipsis not in out:
-        out.append(Ellipsis)  # a 0-d result is then a view too
-    return tuple(out), basic
+def _expect_vector(name: str, index: Any, kinds: tuple[str, ...] = ("int64", "int32")) -> None:
+    if isinstance(index, Tensor) and len(index._array.shape) < 2 and index.dtype is dtypes.int64:
+        return
+    if not isinstance(index, Tensor):
+        raise TypeError(f"{name}: index must be a tensor of integers, got {type(index).__name__}")
+    if index.dtype.name not in kinds:
+        raise DTypeError(f"{name}: index must be a vector of {' or '.join(kinds)}, got {index.dtype}; use .long()")
+    if index.ndim > 1:
+        raise IndexError(f"{name}: index must be a vector of integers, got sizes {tuple(index.shape)}")
 
 
-def _index_array(part: Any) -> np.ndarray:
-    array = np.asarray([_plain(item) for item in part] if isinstance(part, (list, tuple, range)) else part)
-    if array.size == 0:
+def _expect_tensor(name: str, what: str, value: Any) -> None:
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: {what} must be a tensor, got {type(value).__name__}")
+
+
+def expect_dtype(name: str, what: str, value: Any, x: Tensor) -> None:
+    """Refuse what is no tensor, or of another dtype than the tensor written to."""
+    _expect_tensor(name, what, value)
+    if value.dtype is not x.dtype:
+        raise DTypeError(f"{name}: {what} is {value.dtype}, the tensor {x.dtype}; convert with .to(dtype)")
+
+
+def _in_range(name: str, index: Tensor, size: int, dim: int, negative: bool = False) -> np.ndarray:
+    """Return a host array of positions, from 0 on unless ``negative`` ones may count from the end.
+
+    Raises:
+        IndexError: one is out of range.
+    """
+    array = index._device.backend.to_numpy(index._array).reshape(-1)
+    if array.dtype != np.int64:
         array = array.astype(np.int64)
-    if array.dtype.kind not in "biu":
-        raise IndexError(f"an index is made of integers, slices, None, ..., masks and integer arrays, got {part!r}")
+    check_range(name, array, size, dim, -size if negative else 0)
     return array
 
 
-def _plain(item: Any) -> Any:
-    return item.tolist() if isinstance(item, Tensor) else item
+def check_range(name: str, array: Any, size: int, dim: int, least: int = 0) -> None:
+    """Refuse positions below ``least``, or not below ``size``.
 
-
-def getitem(self: Tensor, index: Any) -> Tensor:
-    """Return the part of the tensor at ``index``: a view where it is made of integers, slices, None and ``...``."""
-    try:
-        parts, basic = _normalised(index)
-    except BatchedIndexError:
-        from dovetail.func.indexing import read
-
-        return read(self, index)
-    return ops.slice_view(self, index=parts) if basic else ops.take(self, index=parts)
-
-
-def setitem(self: Tensor, index: Any, value: Any) -> None:
-    """Write ``value``, which broadcasts, to the part of the tensor at ``index``."""
-    try:
-        parts, basic = _normalised(index)
-    except BatchedIndexError:
-        from dovetail.func.indexing import write
-
-        return write(self, index, _as_operand(value, self))
-    if basic:
-        target = ops.slice_view(self, index=parts)
-        target.copy_(_as_operand(value, self))
+    Raises:
+        IndexError: one is out of range.
+    """
+    if array.size == 0:
         return
-    check_writable(self, "indexed assignment")
-    assign(self, ops.put(before(self), _as_operand(value, self).to(self), index=parts))
-
-
-def _as_operand(value: Any, like: Tensor) -> Tensor:
-    return value if isinstance(value, Tensor) else creation.tensor(value, device=like._device).to(like.dtype)
-
-
-@function
-def nonzero(x: Tensor, *, as_tuple: bool = False) -> Any:
-    """Return the indices of the elements that are not zero, as rows (count, dimensions) or as one tensor for each."""
-    if not as_tuple and not x.ndim:
-        return creation.zeros(int(bool(x)), 0, dtype=dtypes.int64, device=x.device)
-    found = np.nonzero(np.atleast_1d(x.numpy(force=True)))
-    if as_tuple:
-        return tuple(creation.from_array(part, x._device) for part in found)
-    return creation.from_array(np.stack(found, axis=1), x._device)
-
-
-@function
-def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
-    """Return the elements along ``dim`` that ``index`` names."""
-    return ops.gather(x, index, dim=check_dim(x, dim))
-
-
-def _expect_vector(name: str, index: Tensor) -> None:
-    if index.ndim > 1 or index.dtype.category != 1:
-        raise IndexError(f"{name}: index must be a vector of integers, got {index.dtype} of sizes {tuple(index.shape)}")
+    if array.__class__ is np.ndarray and array.dtype == np.int64 and not least:
+        largest: Any = np.maximum.reduce
+        if largest(array.view(np.uint64), axis=None) < size:  # negative ones are large without their sign
+            return
+    low, high = int(array.min()), int(array.max())
+    if low < least or high >= size:
+        wrong = high if high >= size else low
+        raise IndexError(f"{name}: index {wrong} is out of bounds for dimension {dim} with size {size}")
 
 
 @function
 def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
-    """Return the slices along ``dim`` that the 1-d ``index`` names."""
-    _expect_vector("index_select", index)
-    return ops.index_select(x, index, dim=check_dim(x, dim))
+    """Return the slices along ``dim`` that ``index``, a vector, names.
 
-
-@function
-def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
-    """Return the tensor with ``src`` added along ``dim`` at the places that ``index`` names."""
-    return ops.scatter_add(x, index, src, dim=check_dim(x, dim))
-
-
-@function
-def scatter(x: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
-    """Return the tensor with ``src``, a tensor or a number, written along ``dim`` at the places that ``index`` names.
-
-    Example::
-
-        >>> import dovetail
-        >>> dovetail.zeros(2, 3).scatter(1, dovetail.tensor([[2], [0]]), 1.0)
-        tensor([[0., 0., 1.],
-                [1., 0., 0.]])
+    Raises:
+        IndexError: an index is negative or too large. DTypeError: the indices are no integers.
     """
+    _expect_vector("index_select", index)
     axis = check_dim(x, dim)
-    if index.ndim != x.ndim:
-        raise ShapeError(f"scatter: index has {index.ndim} dimensions, the tensor {x.ndim}; they must have as many")
-    if index._device.backend.level:
-        from dovetail.func.indexing import scatter as scatter_batched
+    sizes = x._array.shape
+    _in_range("index_select", index, sizes[axis] if sizes else 1, axis)
+    if not sizes:
+        if index.numel() != 1:
+            raise ShapeError(f"index_select: a 0-d tensor is selected by one index, got {index.numel()}")
+        return x.clone()
+    return picked_along(ops.index_select, x, index if index._array.ndim else index.reshape(1), axis)
 
-        return scatter_batched(x, axis, index, src if isinstance(src, Tensor) else _as_operand(src, x))
-    places: list[Any] = list(np.indices(index.shape, sparse=True))
-    places[axis] = index.numpy(force=True)
-    if isinstance(src, Tensor):
-        value = src[tuple(slice(0, size) for size in index.shape)]
-        if value.dtype is not x.dtype:
-            raise DTypeError(f"scatter: src is {src.dtype}, the tensor {x.dtype}; convert with .to(dtype)")
-    else:
-        value = _as_operand(src, x)
-    return ops.put(x, value, index=tuple(places))
+
+def _slices(name: str, x: Tensor, dim: int, index: Tensor, source: Tensor) -> tuple[Tensor, tuple]:
+    """Return a tensor of at least one dimension and the index of its slices along ``dim``; check ``source``."""
+    axis = check_dim(x, dim)
+    count = source.shape[axis] if source.ndim > axis else 1
+    if index.numel() != count:
+        raise IndexError(f"{name}: {index.numel()} indices for a source with {count} slices along dimension {dim}")
+    sizes, given = list(x.shape), list(source.shape)
+    if sizes and not given:
+        raise ShapeError(f"{name}: a 0-d source for a tensor of sizes {tuple(sizes)}")
+    several = len(given) > 1 or len(sizes) > 1
+    others = [shape[:axis] + shape[axis + 1 :] for shape in (given, sizes)]
+    if several and (len(given) != len(sizes) or others[0] != others[1]):
+        raise IndexError(
+            f"{name}: source has sizes {tuple(given)}, the tensor {tuple(sizes)}; they must be equal apart from "
+            f"dimension {dim}"
+        )
+    places = _in_range(name, index, sizes[axis] if sizes else 1, axis)
+    return source if sizes else source.reshape(()), (*(ALL,) * axis, places) if sizes else (...,)
+
+
+def _index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, alpha: Any) -> tuple[Tensor, tuple]:
+    _expect_vector("index_add", index)
+    expect_dtype("index_add", "source", source, x)
+    source, places = _slices("index_add", x, dim, index, source)
+    return source if alpha == 1 else source * (alpha if x.dtype.category > 1 else int(alpha)), places
 
 
 @function
 def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """Return the tensor with each slice of ``source`` along ``dim``, times ``alpha``, added where ``index`` says."""
-    _expect_vector("index_add", index)
     if index._device.backend.level:
         from dovetail.func.indexing import index_add as index_add_batched
 
         return index_add_batched(x, check_dim(x, dim), index, source if alpha == 1 else source * alpha)
-    picks = (*(slice(None),) * check_dim(x, dim), index.numpy(force=True))
-    return x + ops.untake(source if alpha == 1 else source * alpha, index=picks, shape=tuple(x.shape))
+    source, places = _index_add(x, dim, index, source, alpha)
+    return ops.put_add(x, source, index=copied(places))
+
+
+@method
+def index_add_(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
+    """In-place version of ``index_add``."""
+    source, places = _index_add(self, dim, index, source, alpha)
+    return write_in_place(ops.put_add, self, source, index=places)
+
+
+def _index_copy(x: Tensor, dim: int, index: Tensor, source: Tensor) -> tuple[Tensor, tuple]:
+    _expect_vector("index_copy", index, ("int64",))
+    expect_dtype("index_copy", "source", source, x)
+    return _slices("index_copy", x, dim, index, source)
 
 
 @function
-def masked_select(x: Tensor, mask: Tensor) -> Tensor:
-    """Return the elements where ``mask``, with which the tensor broadcasts, is true, as one dimension."""
-    sizes = np.broadcast_shapes(x.shape, mask.shape)
-    return x.expand(sizes)[mask.expand(sizes)]
+def index_copy(x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """Return the tensor with the slices of ``source`` along ``dim`` written where ``index`` says."""
+    source, places = _index_copy(x, dim, index, source)
+    return ops.put(x, source, index=copied(places))
 
 
-@function
-def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """Return the elements along ``dim`` (of the flattened tensor by default) that ``indices`` name; they broadcast."""
-    if dim is None:
-        return x.reshape(-1)[indices.reshape(-1)]
+@method
+def index_copy_(self: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """In-place version of ``index_copy``."""
+    source, places = _index_copy(self, dim, index, source)
+    return write_in_place(ops.put, self, source, index=places)
+
+
+def number(name: str, value: Any, x: Tensor) -> Any:
+    """Return the Python number that is written everywhere, as the tensor's dtype holds it."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, (bool, int, float, complex)):
+        raise TypeError(f"{name}: value must be a number or a 0-d tensor, got {type(value).__name__}")
+    return number_of(value, x)
+
+
+def scalar(name: str, value: Any, x: Tensor) -> Tensor:
+    """Return the number that is written everywhere as a 0-d tensor of the tensor's dtype."""
+    if not isinstance(value, Tensor):
+        return as_scalar(number(name, value, x), x)
+    if value.ndim:
+        raise DTypeError(f"{name}: value must be a number or a 0-d tensor, got sizes {tuple(value.shape)}")
+    return value.to(x)
+
+
+def _index_fill(x: Tensor, dim: int, index: Tensor, value: Any) -> tuple[Tensor, tuple]:
+    if isinstance(index, Tensor) and index.ndim > 1:
+        raise ShapeError(f"index_fill: index must be a vector of integers, got sizes {tuple(index.shape)}")
+    _expect_vector("index_fill", index, ("int64",))
     axis = check_dim(x, dim)
-    sizes = np.broadcast_shapes(*[(*t.shape[:axis], 1, *t.shape[axis + 1 :]) for t in (x, indices)])
-    x, indices = (t.expand((*sizes[:axis], t.shape[axis], *sizes[axis + 1 :])) for t in (x, indices))
-    return ops.gather(x, indices, dim=axis)
+    size = x._array.shape[axis] if x.ndim else 1
+    # each place once, or the value's gradient would count it twice
+    places = np.unique(_in_range("index_fill", index, size, axis, negative=True) % max(size, 1))
+    whole: tuple = (...,) if places.size else (np.zeros(0, dtype=np.int64),)
+    return scalar("index_fill", value, x), (*(ALL,) * axis, places) if x.ndim else whole
+
+
+@function
+def index_fill(x: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    """Return the tensor with ``value``, a number or 0-d tensor, in the slices along ``dim`` that ``index`` names."""
+    value, places = _index_fill(x, dim, index, value)
+    return ops.put(x, value, index=copied(places))
+
+
+@method
+def index_fill_(self: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    """In-place version of ``index_fill``."""
+    value, places = _index_fill(self, dim, index, value)
+    return write_in_place(ops.put, self, value, index=places)
+
+
+# Elements, by one index tensor for each dimension
+
+
+def _put_arguments(x: Tensor, indices: Any, values: Tensor) -> tuple[Tensor, tuple]:
+    _expect_tensor("index_put", "values", values)
+    parts = tuple(indices)
+    for part in parts:
+        _expect_tensor("index_put", "each of the indices", part)
+    if not parts:
+        raise ShapeError("index_put: expected at least one index tensor")
+    arrays = split_index(tuple(part.reshape(1) if not part.ndim else part for part in parts), x._array.shape)[1]
+    return fitting(values, x, arrays), arrays
+
+
+@function
+def index_put(x: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """Return the tensor with ``values`` written, or added, at ``indices``: a tuple of index tensors or masks.
+
+    Example::
+
+        >>> import dovetail
+        >>> places = (dovetail.tensor([0, 0]),)
+        >>> dovetail.zeros(2).index_put(places, dovetail.tensor([1.0, 2.0]), accumulate=True)
+        tensor([3., 0.])
+    """
+    values, places = _put_arguments(x, indices, values)
+    return (ops.put_add if accumulate else ops.put)(x, values, index=copied(places))
+
+
+@method
+def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """In-place version of ``index_put``."""
+    values, places = _put_arguments(self, indices, values)
+    return write_in_place(ops.put_add if accumulate else ops.put, self, values, index=places)
+
+
+# Elements, counted in the flattened tensor
+
+
+def _flat_places(name: str, x: Tensor, index: Tensor) -> tuple:
+    """Return the index of elements that are counted in the flattened tensor, for a tensor of any sizes."""
+    _expect_tensor(name, "index", index)
+    if index.dtype.name != "int64":
+        raise DTypeError(f"{name}: index must be int64, got {index.dtype}; convert with .long()")
+    places = _in_range(name, index, x.numel(), 0, negative=True) % max(x.numel(), 1)
+    return tuple(part.reshape(index.shape) for part in np.unravel_index(places, tuple(x.shape) or (1,)))
+
+
+@function
+def take(x: Tensor, index: Tensor) -> Tensor:
+    """Return the elements that ``index``, of any sizes, names; they are counted in the flattened tensor."""
+    places = _flat_places("take", x, index)
+    return ops.take(x if x.ndim else x.reshape(1), index=places)
+
+
+def _put(x: Tensor, index: Tensor, source: Tensor, accumulate: bool) -> tuple[Any, Tensor, tuple]:
+    expect_dtype("put", "source", source, x)
+    places = _flat_places("put", x, index)
+    if index.numel() != source.numel():
+        raise IndexError(f"put: {index.numel()} indices for a source of {source.numel()} elements")
+    return ops.put_add if accumulate else ops.put, source.reshape(index.shape), places
+
+
+@function
+def put(x: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """Return the tensor with ``source`` written, or added, at the elements ``index``, counted when flattened."""
+    call, source, places = _put(x, index, source, accumulate)
+    return call(x if x.ndim else x.reshape(1), source, index=places).reshape(x.shape)
+
+
+@method
+def put_(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """In-place version of ``put``."""
+    call, source, places = _put(self, index, source, accumulate)
+    write_in_place(call, self if self.ndim else self.unsqueeze(0), source, index=places)
+    return self
+
+
+# Part of another tensor, as a copy
+
+
+def _written(x: Tensor, src: Tensor, part: Tensor, index: tuple) -> Tensor:
+    if part.shape != src.shape:
+        raise ShapeError(
+            f"expected src to have the sizes of the slice: src has {tuple(src.shape)}, the slice {tuple(part.shape)}"
+        )
+    return ops.put(x, src.to(x.dtype), index=index)
+
+
+@function
+def select_scatter(x: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
+    """Return a copy of the tensor with ``src`` in place of ``x.select(dim, index)``."""
+    return _written(x, src, x.select(dim, index), (*(ALL,) * check_dim(x, dim), int(index), ...))
+
+
+@function
+def slice_scatter(
+    x: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Tensor:
+    """Return a copy of the tensor with ``src`` in place of the slice ``start:end:step`` along ``dim``."""
+    if step < 1:
+        raise ShapeError(f"slice_scatter: the step must be positive, got {step}")
+    axis = check_dim(x, dim)
+    index = (*(ALL,) * axis, slice(*slice(start, end, step).indices(x.shape[axis])), ...)
+    return _written(x, src, ops.slice_view(x, index=index), index)
+
+
+@function
+def diagonal_scatter(x: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """Return a copy of the tensor with ``src`` in place of ``x.diagonal(offset, dim1, dim2)``."""
+    first, second = check_dim(x, dim1), check_dim(x, dim2)
+    size = x.diagonal(offset, dim1, dim2).shape[-1]
+    index: list[Any] = [ALL] * x.ndim
+    index[first], index[second] = np.arange(size) - min(offset, 0), np.arange(size) + max(offset, 0)
+    sizes = [size for dim, size in enumerate(x.shape) if dim not in (first, second)]
+    if tuple(src.shape) != (*sizes, size):
+        raise ShapeError(f"expected src to have the sizes of the diagonal, {(*sizes, size)}, got {tuple(src.shape)}")
+    beside = abs(first - second) == 1
+    moved = src.movedim(-1, min(first, second) if beside else 0)
+    return ops.put(x, moved.to(x.dtype), index=tuple(index))
+
+
+@function
+def narrow_copy(x: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """Return a copy of ``length`` elements along ``dim`` from ``start``."""
+    return x.narrow(dim, start, length).clone()

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail import ops
-from dovetail.methods.index import getitem, setitem
+from dovetail.errors import ShapeError
+from dovetail.methods.getitem import getitem, setitem
 from dovetail.methods.shape import permute, transpose
 from dovetail.tensor import Tensor
-from dovetail.views import in_place
+from dovetail.writes import in_place
 
 
 def _reflected(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -26,6 +27,20 @@ def _operator(call: Callable[..., Any]) -> Callable[..., Any]:
         return NotImplemented if other is None or isinstance(other, str) else call(self, other)
 
     return compare
+
+
+def _matrix_transpose(self: Tensor) -> Tensor:
+    """The matrix, or each matrix of a batch, transposed; a view."""
+    if self.ndim == 1:
+        raise ShapeError("mT: takes a matrix or a batch of matrices, got a 1-D tensor; use .unsqueeze(0) first")
+    return transpose(self, -1, -2) if self.ndim else self
+
+
+def _hermitian(self: Tensor) -> Tensor:
+    """The matrix transposed, of a complex one the conjugate of it."""
+    if self.ndim not in (0, 2):
+        raise ShapeError(f"H: takes a matrix (a 2-D tensor), got a {self.ndim}-D tensor; use .mH for a batch")
+    return self.adjoint()
 
 
 for _name, _op in {
@@ -48,7 +63,9 @@ for _name, _call in {
     "__invert__": ops.bitwise_not,
     "__getitem__": getitem,
     "__setitem__": setitem,
+    "H": property(_hermitian),
+    "mH": property(lambda self: self.adjoint()),
     "T": property(lambda self: permute(self, *reversed(range(self.ndim)))),
-    "mT": property(lambda self: transpose(self, -1, -2)),
+    "mT": property(_matrix_transpose),
 }.items():
     setattr(Tensor, _name, _call)

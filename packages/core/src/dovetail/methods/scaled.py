@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail import ops
-from dovetail.methods import attach, inplace  # noqa: F401 - theirs are without the factor, these come after
+from dovetail.methods import attach  # noqa: F401 - its sums are without the factor, these come after
 from dovetail.methods.registry import FUNCTIONS, function
 from dovetail.tensor import Tensor
-from dovetail.views import in_place
 
 
 @function
@@ -51,9 +50,6 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """Return ``input + weight * (end - input)``."""
     return ops.add(input, (end - input) * weight)
 
-
-for _call in (add, sub, addcmul, addcdiv, lerp):
-    setattr(Tensor, f"{_call.__name__}_", in_place(_call))
 
 FUNCTIONS["subtract"] = sub
 setattr(Tensor, "subtract", sub)  # noqa: B010 (the class does not say its methods)

@@ -7,7 +7,7 @@ from typing import Any
 
 from dovetail import creation, ops
 from dovetail.dtypes import DType
-from dovetail.errors import DTypeError, ShapeError
+from dovetail.errors import ShapeError
 from dovetail.methods.registry import check_dim, function, method
 from dovetail.tensor import Tensor
 
@@ -30,13 +30,15 @@ def _check_count(x: Tensor, sizes: tuple[int, ...]) -> None:
 
 @method
 def view(self: Tensor, *shape: Any) -> Tensor:
-    """Return the same memory under other sizes.
+    """Return the same memory under other sizes, or with its bits read as another dtype.
 
     Raises:
         ShapeError: the sizes do not fit, or the memory's order needs a copy (use ``reshape``).
     """
     if len(shape) == 1 and isinstance(shape[0], DType):
-        raise DTypeError("view(dtype) is not supported; use .to(dtype), which converts the numbers")
+        from dovetail.methods.pieces import view_as_dtype
+
+        return view_as_dtype(self, shape[0])
     out = reshape(self, *shape)
     backend = self._device.backend
     if "views" in backend.capabilities and out.numel() and not backend.shares_memory(out._array, self._array):
@@ -106,6 +108,21 @@ def swapaxes(x: Tensor, axis0: int, axis1: int) -> Tensor:
 
 
 @function
+def swapdims(x: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Return a view with two dimensions exchanged."""
+    return transpose(x, dim0, dim1)
+
+
+@function
+def adjoint(x: Tensor) -> Tensor:
+    """Return a view of a matrix, or of each matrix of a batch, transposed; of complex ones the conjugate of it."""
+    if x.ndim == 1:
+        raise ShapeError("adjoint: takes a matrix or a batch of matrices, got a 1-D tensor; use .unsqueeze(0) first")
+    out = transpose(x, -2, -1) if x.ndim else x
+    return out.conj() if x.is_complex() else out
+
+
+@function
 def t(x: Tensor) -> Tensor:
     """Return the transpose of a matrix; a vector as it is."""
     if x.ndim > 2:
@@ -169,6 +186,12 @@ def movedim(x: Tensor, source: Any, destination: Any) -> Tensor:
 
 
 @function
+def moveaxis(x: Tensor, source: Any, destination: Any) -> Tensor:
+    """Return ``movedim(x, source, destination)``."""
+    return movedim(x, source, destination)
+
+
+@function
 def tile(x: Tensor, *dims: Any) -> Tensor:
     """Return the tensor repeated ``dims[d]`` times; unlike for ``repeat``, missing counts are 1."""
     counts = creation.sizes_of(dims)
@@ -182,65 +205,6 @@ def repeat(self: Tensor, *sizes: Any) -> Tensor:
     if len(counts) < self.ndim:
         raise ShapeError(f"repeat: {len(counts)} counts for a tensor of {self.ndim} dimensions; give one for each")
     return ops.repeat(self, sizes=counts)
-
-
-@function
-def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
-    """Return a view of ``length`` elements along ``dim`` from ``start``."""
-    dim = check_dim(x, dim)
-    size = x._array.shape[dim]
-    if not -size <= start <= size:
-        raise IndexError(f"narrow: start {start} is out of range for dimension {dim}, of size {size}")
-    start = start + size if start < 0 else start
-    if length < 0 or start + length > size:
-        raise ShapeError(f"narrow: start {start} and length {length} exceed dimension {dim}, of size {size}")
-    return ops.slice_view(x, index=(*(slice(None),) * dim, slice(start, start + length), Ellipsis))
-
-
-@function
-def select(x: Tensor, dim: int, index: int) -> Tensor:
-    """Return a view of one place along ``dim``, without that dimension."""
-    dim = check_dim(x, dim)
-    if not -x._array.shape[dim] <= index < x._array.shape[dim]:
-        raise IndexError(f"select: index {index} is out of range for dimension {dim}, of size {x._array.shape[dim]}")
-    return ops.slice_view(x, index=(*(slice(None),) * dim, int(index), Ellipsis))
-
-
-@function
-def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """Return the views of each place along ``dim``."""
-    return tuple(select(x, dim, index) for index in range(x.shape[check_dim(x, dim)]))
-
-
-@function
-def split(x: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Return views of pieces along ``dim``: all of one size but the last, or of the sizes listed."""
-    dim = check_dim(x, dim)
-    size = x._array.shape[dim]
-    if isinstance(split_size_or_sections, int):
-        if split_size_or_sections < 0 or (size and not split_size_or_sections):
-            raise ShapeError(
-                f"split: pieces of {split_size_or_sections} of dimension {dim}, of size {size}; give 1 or more"
-            )
-        step = max(split_size_or_sections, 1)
-        lengths = [min(step, size - start) for start in range(0, size, step)] or [0]
-    else:
-        lengths = list(split_size_or_sections)
-        if sum(lengths) != size:
-            raise ShapeError(f"split: sections {lengths} must add up to {size}, the size of dimension {dim}")
-    starts = [sum(lengths[:position]) for position in range(len(lengths))]
-    return tuple(narrow(x, dim, start, length) for start, length in zip(starts, lengths, strict=True))
-
-
-@function
-def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """Return views of at most ``chunks`` equal pieces along ``dim``."""
-    size = x.shape[check_dim(x, dim)]
-    if chunks < 1:
-        raise ShapeError(f"chunk: the number of chunks must be 1 or more, got {chunks}")
-    if not size:
-        return split(x, [0] * chunks, dim)
-    return split(x, max(math.ceil(size / chunks), 1), dim)
 
 
 @function

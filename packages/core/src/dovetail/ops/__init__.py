@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from dovetail.op import OPS
 from dovetail.ops import (
     activation,
+    along,
     compare,
     conv,
     elementwise,
@@ -17,11 +18,14 @@ from dovetail.ops import (
     pool,
     random,
     reduce,
+    search,
     shape,
+    strided,
 )
 
 FAMILIES = (
-    activation, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce, shape,
+    activation, along, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce,
+    search, shape, strided,
 )  # fmt: skip
 
 globals().update({name: definition.call for name, definition in OPS.items()})

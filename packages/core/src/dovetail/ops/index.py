@@ -88,71 +88,67 @@ untake.vjp(g=lambda g, index: take(g, index))
 untake.sample(lambda make: [Sample(make(3, 3), index=(np.array([0, 2, 2]),), shape=(4, 3))])
 
 
-@op(promote=None)
-def put(xp, x, value, *, index):
-    """Return ``x`` with ``value`` at the elements picked by ``index``."""
-    positions = positions_of(index, x.shape)
+def write_last(xp, x, positions: np.ndarray, values):
+    """Return ``x`` with ``values`` at ``positions`` of its elements; the last of several writes to one wins."""
     size = math.prod(x.shape)
-    spread = xp.reshape(xp.broadcast_to(value, positions.shape), (-1,))
-    # the last of several writes to one element wins
     last = np.full(size, -1)
     last[positions.reshape(-1)] = np.arange(positions.size)
     source = xp.asarray(np.maximum(last, 0))
-    written = xp.take(spread, source, axis=0) if positions.size else xp.zeros(size, dtype=x.dtype)
-    out = xp.where(xp.asarray(last >= 0), xp.astype(written, x.dtype), xp.reshape(x, (-1,)))
-    return xp.reshape(out, x.shape)
+    flat = xp.astype(xp.reshape(values, (-1,)), x.dtype)
+    written = xp.take(flat, source, axis=0) if positions.size else xp.zeros(size, dtype=x.dtype)
+    return xp.reshape(xp.where(xp.asarray(last >= 0), written, xp.reshape(x, (-1,))), x.shape)
 
 
-put.vjp(
-    x=lambda g, index, value_shape: put(g, g.new_zeros(()), index),
-    value=lambda g, index: take(g, index),
-)
-put.sample(
-    lambda make: [
-        Sample(make(4, 3), make(2, 3), index=(np.array([0, 2]),)),
-        Sample(make(2, 2), make(), index=(np.array([[True, False], [True, True]]),)),
-    ]
+@op(promote=None)
+def put(xp, x, value, *, index):
+    """Return ``x`` with ``value``, which broadcasts, at the elements picked by ``index``, of any kind."""
+    positions = positions_of(index, x.shape)
+    return write_last(xp, x, positions, xp.broadcast_to(value, positions.shape))
+
+
+@op(promote=None)
+def put_add(xp, x, value, *, index):
+    """Return ``x`` with ``value`` added at the elements picked by ``index``; what is picked twice gets both."""
+    positions = positions_of(index, x.shape)
+    whole = xp.reshape(xp.broadcast_to(value, positions.shape), (-1, 1))
+    if x.dtype == xp.bool:
+        whole = xp.astype(whole, xp.int64)
+    added = xp.reshape(add_at(xp, math.prod(x.shape), xp.asarray(positions.reshape(-1)), whole), x.shape)
+    return xp.logical_or(x, added > 0) if x.dtype == xp.bool else x + added
+
+
+def _picked(g, index):
+    advanced = any(isinstance(part, np.ndarray) for part in index)
+    return take(g, index=index) if advanced else slice_view(g, index=index)
+
+
+put.vjp(x=lambda g, index: put(g, g.new_zeros(()), index), value=_picked)
+put_add.vjp(x=lambda g: g, value=_picked)
+for _write in (put, put_add):
+    _write.sample(
+        lambda make: [
+            Sample(make(4, 3), make(2, 3), index=(np.array([0, 2]),)),
+            Sample(make(2, 2), make(), index=(np.array([[True, False], [True, True]]),)),
+            Sample(make(4, 3), make(2, 1), index=(slice(1, 3), Ellipsis)),
+        ]
+    )
+
+
+@op(promote=None)
+def nonzero(xp, x):
+    """Return the indices of the elements that are not zero, as rows (count, dimensions)."""
+    if not x.ndim:
+        return xp.zeros((int(bool(x != 0)), 0), dtype=xp.int64)
+    return xp.astype(xp.stack(xp.nonzero(x), axis=1), xp.int64)
+
+
+nonzero.no_vjp("x")
+nonzero.sample(
+    lambda make: [Sample(make.booleans(3, 4)), Sample(make.constant([0.0, 2.0])), Sample(make.constant(1.0))]
 )
 
 
 # Along a dimension
-
-
-@op(promote=None)
-def gather(xp, x, index, *, dim):
-    """Return ``x[..., index[i], ...]`` along ``dim``, at each place i of ``index``."""
-    spots = tuple(slice(0, size) for size in index.shape)
-    axis = dim + x.ndim if dim < 0 else dim
-    cut = x[tuple(slice(None) if position == axis else spot for position, spot in enumerate(spots))]
-    return xp.take_along_axis(cut, index, axis=axis)
-
-
-@op(promote=None)
-def scatter_add(xp, x, index, src, *, dim):
-    """Return ``x`` with ``src`` added along ``dim`` at the places that ``index`` names."""
-    axis = dim + x.ndim if dim < 0 else dim
-    own = np.indices(index.shape)
-    places = [np.asarray(index) if position == axis else own[position] for position in range(x.ndim)]
-    positions = np.ravel_multi_index(tuple(places), x.shape).reshape(-1) if index.shape else np.zeros(1, dtype=np.int64)
-    source = src[tuple(slice(0, size) for size in index.shape)]
-    size = math.prod(x.shape)
-    return x + xp.reshape(add_at(xp, size, xp.asarray(positions), xp.reshape(source, (-1, 1))), x.shape)
-
-
-gather.no_vjp("index")
-gather.vjp(x=lambda g, x_shape, index, dim: scatter_add(g.new_zeros(x_shape), index, g, dim))
-gather.sample(lambda make: [Sample(make(3, 4), make.integers(3, 2, high=4), dim=1)])
-scatter_add.no_vjp("index")
-
-
-def _scatter_source(g, index, src_shape, dim):
-    picked = gather(g, index, dim)
-    inside = tuple(slice(0, size) for size in index.shape)
-    return picked if tuple(index.shape) == tuple(src_shape) else unslice(picked, inside, src_shape)
-
-
-scatter_add.vjp(x=lambda g: g, src=_scatter_source)
-scatter_add.sample(lambda make: [Sample(make(3, 4), make.integers(3, 2, high=4), make(3, 2), dim=1)])
 
 
 @op(promote=None)

@@ -92,7 +92,7 @@ max_pool2d_pick.no_vjp("indices")
 
 
 def _unpicked(g, x_shape, indices):
-    from dovetail.ops.index import scatter_add
+    from dovetail.ops.along import scatter_add
 
     planes = (x_shape[0], x_shape[1], -1)
     flat = scatter_add(
