@@ -41,7 +41,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     if kind is int:
         key: Any = (index, ...)  # with the dots what is 0-d is a view too
     elif kind is tuple:
-        key = (*index, ...)
+        key = None
         for part in index:
             kind = part.__class__
             if kind is int:
@@ -49,6 +49,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
             if (part.step is not None) if kind is slice else (part is not None and part is not ...):
                 return _taken(self, index)
             key = index
+        key = key or (*index, ...)
     elif kind is slice and index.step is None:
         key = (index,)
     else:
@@ -60,16 +61,15 @@ def getitem(self: Tensor, index: Any) -> Tensor:
         return _getitem(self, index)
     if result.__class__ is not array.__class__:  # a number: of x[None, 0] in one dimension, say
         return _getitem(self, index)
-    out = new(Tensor)
-    view = out._alias = View()  # what mark_view makes
-    out._array, out._device = result, device
+    out, view = new(Tensor), View()  # what mark_view makes
+    out._array, out._device, out._alias = result, device, view
     if alias.__class__ is View:
         view.base, view.source, alias = alias.base, alias, alias.shared
     else:
         view.base, view.source = self, None
     view.op, view.options, view.shared = SLICE_VIEW, key, alias
-    alias.views.append(ref(out))
-    if len(alias.views) > alias.limit:
+    (views := alias.views).append(ref(out))
+    if len(views) > alias.limit:
         alias.forget()
     out.grad = out._node = None
     return out if self._node is None or not state.grad else _recorded(self, out, SLICE_VIEW, key)
@@ -142,10 +142,9 @@ def places_along(self: Tensor, dim: int) -> tuple[Tensor, ...]:
     base, source, shared = (alias.base, alias, alias.shared) if alias.__class__ is View else (self, None, alias)
     found = []
     for place in range(count):
-        out = new(Tensor)
-        view = out._alias = View()
-        key = view.options = (*before, place, ...)
-        out._array, out._device = array[key], device
+        out, view = new(Tensor), View()
+        key = view.options = (*before, place, ...) if dim else (place, ...)
+        out._array, out._device, out._alias = array[key], device, view
         out._node = out.grad = None
         view.op, view.base, view.source, view.shared = SLICE_VIEW, base, source, shared
         found.append(out)
