@@ -196,7 +196,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     else:
         sure = isinstance(value, Tensor) and value._node is None and value._array.dtype is array.dtype
         given = value._array if sure else None
-    key = _direct(index) if sure else None
+    key = _direct(index, array) if sure else None
     if key is None:
         return _setitem(self, index, value)
     try:
@@ -209,8 +209,11 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     return None
 
 
-def _direct(index: Any) -> Any:
-    """Return an index that NumPy takes as PyTorch does, or None for one that has to be looked at more closely."""
+def _direct(index: Any, array: Any) -> Any:
+    """Return an index that ``array`` takes as PyTorch does, or None for one that has to be looked at more closely.
+
+    Index arrays are left to NumPy alone: others wrap around what is out of range.
+    """
     kind = index.__class__
     if kind is int or (kind is slice and index.step is None):
         return index
@@ -222,7 +225,7 @@ def _direct(index: Any) -> Any:
             if (part.step is not None) if kind is slice else (part is not None and part is not ...):
                 return None
         return index
-    return index._array if kind is Tensor and _picks(index._array) else None
+    return index._array if kind is Tensor and array.__class__ is ndarray and _picks(index._array) else None
 
 
 def _picks(array: Any) -> bool:
