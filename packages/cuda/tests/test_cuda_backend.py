@@ -145,6 +145,8 @@ ROWS = np.arange(12.0).reshape(4, 3)
 PLACES = np.array([[0, 2], [1, 1], [3, 0]])
 CASES = [
     ("untake", (ROWS[:3],), {"index": (np.array([0, 2, 2]),), "shape": (4, 3)}),
+    ("put_add", (ROWS, ROWS[:3]), {"index": (np.array([0, 2, 2]),)}),
+    ("put_add", (ROWS, ROWS[0, 0]), {"index": (slice(None), np.array([[0], [1]]))}),
     ("untake", (ROWS.reshape(2, 2, 3)[..., :1],), {"index": (slice(1, None), np.array([[0], [2]])), "shape": (3, 3)}),
     ("untake", (ROWS[0],), {"index": (np.array([[True, False], [True, True]]),), "shape": (2, 2)}),
     ("embedding_backward", (ROWS.reshape(2, 2, 3), PLACES[:2]), {"count": 4}),

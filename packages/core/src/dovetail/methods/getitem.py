@@ -39,7 +39,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     if kind is int:
         key: Any = (index, ...)  # with the dots what is 0-d is a view too
     elif kind is tuple:
-        key = (*index, ...)
+        key = None
         for part in index:
             kind = part.__class__
             if kind is int:
@@ -47,6 +47,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
             if (part.step is not None) if kind is slice else (part is not None and part is not ...):
                 return _taken(self, index)
             key = index
+        key = key or (*index, ...)
     elif kind is slice and index.step is None:
         key = (index,)
     else:
@@ -139,7 +140,7 @@ def places_along(self: Tensor, dim: int) -> tuple[Tensor, ...]:
     for place in range(count):
         out = new_tensor()
         view = out._alias = View()
-        key = view.options = (*before, place, ...)
+        key = view.options = (*before, place, ...) if dim else (place, ...)
         out._array, out._device = array[key], device
         out._node = out.grad = None
         view.op, view.base, view.source, view.shared = SLICE_VIEW, base, source, shared
@@ -192,7 +193,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     else:
         sure = isinstance(value, Tensor) and value._node is None and value._array.dtype is array.dtype
         given = value._array if sure else None
-    key = _direct(index) if sure else None
+    key = _direct(index, array) if sure else None
     if key is None or (alias is not None and not _apart(alias.shared, value)):
         return _setitem(self, index, value)
     try:
@@ -211,8 +212,11 @@ def _apart(shared: Shared, value: Any) -> bool:
     return not shared.guarded and (found is None or found.shared is not shared)
 
 
-def _direct(index: Any) -> Any:
-    """Return an index that NumPy takes as PyTorch does, or None for one that has to be looked at more closely."""
+def _direct(index: Any, array: Any) -> Any:
+    """Return an index that ``array`` takes as PyTorch does, or None for one that has to be looked at more closely.
+
+    Index arrays are left to NumPy alone: others wrap around what is out of range.
+    """
     kind = index.__class__
     if kind is int or (kind is slice and index.step is None):
         return index
@@ -224,7 +228,7 @@ def _direct(index: Any) -> Any:
             if (part.step is not None) if kind is slice else (part is not None and part is not ...):
                 return None
         return index
-    return index._array if kind is Tensor and _picks(index._array) else None
+    return index._array if kind is Tensor and array.__class__ is ndarray and _picks(index._array) else None
 
 
 def _picks(array: Any) -> bool:

@@ -25,12 +25,8 @@ def searchsorted(xp, sequence, values, *, right=False):
     if sequence.ndim == 1:
         inner = sequence
     below = inner <= probe if right else inner < probe
-    if xp.isdtype(values.dtype, "real floating"):
-        below = (
-            xp.logical_or(below, probe != probe)
-            if right
-            else xp.logical_or(below, xp.logical_and(probe != probe, inner == inner))
-        )
+    nan = probe != probe
+    below = xp.logical_or(below, nan if right else xp.logical_and(nan, inner == inner))
     return xp.astype(xp.sum(xp.astype(below, xp.int64), axis=-1), xp.int64)
 
 

@@ -37,6 +37,15 @@ def untake(xp: Any, g: Any, *, index: Any, shape: Any) -> Any:
     return add_at(xp, (math.prod(shape),), (positions,), g.reshape(-1)).reshape(tuple(shape))
 
 
+def put_add(xp: Any, x: Any, value: Any, *, index: Any) -> Any:
+    """Return ``x`` with ``value`` added at ``index``; what is picked twice gets both."""
+    if x.dtype.kind == "b":
+        return NotImplemented
+    positions = positions_of(index, x.shape)
+    values = xp.broadcast_to(value, positions.shape).reshape(-1)
+    return x + add_at(xp, (x.size,), (xp.asarray(positions.reshape(-1)),), values).reshape(x.shape)
+
+
 def embedding_backward(xp: Any, g: Any, indices: Any, *, count: int, padding_idx: int | None = None) -> Any:
     """Return the gradient of an embedding's weight of ``count`` rows."""
     flat = indices.reshape(-1)
@@ -89,4 +98,6 @@ def _check_range(name: str, index: Any, x: Any, dim: int) -> None:
         raise IndexError(f"{name}: index {wrong} is out of range; dimension {dim} has size {size}")
 
 
-KERNELS = {kernel.__name__: kernel for kernel in (untake, embedding_backward, scatter_add, gather, index_select)}
+KERNELS = {
+    kernel.__name__: kernel for kernel in (untake, put_add, embedding_backward, scatter_add, gather, index_select)
+}
