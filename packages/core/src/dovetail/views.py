@@ -285,7 +285,7 @@ def assign(tensor: Any, value: Any) -> Any:
 
 
 def written(tensor: Any, value: Any) -> Any:
-    """Count a write of ``value`` to ``tensor``'s memory; if it is recorded, make the history of all that share it."""
+    """Count a write of ``value``, a tensor or None for a number; make the history of all that share the memory."""
     shared = shared_of(tensor)
     shared.version += 1
     if active_modes and state.modes:
@@ -353,15 +353,16 @@ def rebase(tensor: Any, value: Any, shared: Shared) -> None:
     """Make the history of ``value``, which was written to ``tensor``, that of all that share the memory."""
     alias = tensor._alias
     base, steps = (alias.base, alias.steps) if type(alias) is View else (tensor, ())
-    if value._node is None and base._node is None:
+    node = None if value is None else value._node
+    if node is None and base._node is None:
         return
-    if base is tensor and value._node is not None:
-        base._node = value._node
+    if base is tensor and node is not None:
+        base._node = node
     else:
         from dovetail.dispatch import record
 
         new = type(tensor)._plain(base._array, base._device)
-        record(OVERWRITE, (before(base), value), {"steps": steps}, (new,))
+        record(OVERWRITE, (before(base), tensor.detach() if value is None else value), {"steps": steps}, (new,))
         base._node = new._node
     for view in shared.views_of(base):
         if view._alias.origin is None:

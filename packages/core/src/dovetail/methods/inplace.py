@@ -65,7 +65,7 @@ def _filled(x: Tensor, value: Any, what: str) -> Tensor:
         x._array = x._device.backend.filled(x._array, value)
     except (OverflowError, TypeError, ValueError):
         return assign(x, ops.fill(x.detach(), value=value))
-    return written(x, x.detach())
+    return written(x, None)
 
 
 # The methods that write where they read
