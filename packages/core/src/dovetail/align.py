@@ -133,11 +133,28 @@ def _converted(value: Any, target: DType, device: Device) -> Any:
     if value is None or isinstance(value, builtins.complex):
         return value
     number = _AS_CATEGORY[min(target.category, 2)](value)
-    if target is dtypes.bfloat16:
-        from dovetail.creation import tensor
+    return device.backend.number(number, target) if target.itemsize == 2 and target.category == 2 else number
 
-        return tensor(number, dtype=target, device=device)  # in NumPy a Python float would make float32 of it
-    return number
+
+def wrapped(arrays: tuple, device: Device) -> tuple:
+    """Return the operands with an integer that is out of the other's range brought into it, modulo its size.
+
+    Raises:
+        OverflowError: the integer does not even fit into 64 bits.
+    """
+    (array,) = (value for value in arrays if not isinstance(value, _NUMBERS))
+    bits = 8 * device.backend.dtype_of(array).itemsize
+    return tuple(
+        _wrapped_number(value, bits, device.backend.dtype_of(array).is_signed) if isinstance(value, int) else value
+        for value in arrays
+    )
+
+
+def _wrapped_number(number: int, bits: int, signed: bool) -> int:
+    if not -(2**63) <= number < 2**64:
+        raise OverflowError("the integer does not fit into 64 bits; convert it to a float, or the tensor")
+    number %= 2**bits
+    return number - 2**bits if signed and number >= 2 ** (bits - 1) else number
 
 
 def result_type(*values: Any) -> DType:

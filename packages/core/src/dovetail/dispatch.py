@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from dovetail import modes
-from dovetail.align import align, explain, ready
+from dovetail.align import align, explain, ready, wrapped
 from dovetail.autograd.graph import LEAF, Node, Output, keep, next_sequence
 from dovetail.device import Device
 from dovetail.errors import GradError
@@ -71,12 +71,21 @@ def _unary(op: Op) -> Any:
     return call
 
 
-def _binary(op: Op) -> Any:
+def operator_of(op: Op, declines: Any) -> Any:
+    """Return an op of two inputs as a Python operator: NotImplemented for a second operand that ``declines`` says."""
+    call = _binary(op, declines)
+    call.__name__ = call.__qualname__ = op.name
+    call.__doc__ = op.kernel.__doc__
+    call.definition = op
+    return call
+
+
+def _binary(op: Op, declines: Any = None) -> Any:
     kernels, least = op.kernels, op.least
 
     def call(x, y):
         if active_modes and state.modes:
-            return through_modes(call, (x, y), {})
+            return NotImplemented if declines is not None and declines(y) else through_modes(call, (x, y), {})
         try:
             a, device = x._array, x._device
             if y.__class__ is not Tensor and y.__class__ in NUMBERS:
@@ -88,6 +97,8 @@ def _binary(op: Op) -> Any:
         except (AttributeError, KeyError):
             fits = False
         if not fits:
+            if declines is not None and declines(y):
+                return NotImplemented
             (x, y), (a, b), device = align(op, (x, y))
         try:
             result = kernels[device](a, b)
@@ -123,12 +134,17 @@ def again(op: Op, inputs: tuple, arrays: tuple, device: Device, error: Exception
 
     The first call on a device finds no kernel; and where warnings are errors, one may have raised a mere warning.
     """
+    kernel = op.kernels.get(device)
     try:
-        if device not in op.kernels:
+        if kernel is None:
             return prepared_kernel(op, device)(*arrays)
         if isinstance(error, (RuntimeWarning, FloatingPointError)):
-            return device.backend.run_quietly(op.kernels[device], *arrays)
+            return device.backend.run_quietly(kernel, *arrays)
+        if isinstance(error, OverflowError):
+            return kernel(*wrapped(arrays, device))
     except Exception as failure:
+        if kernel is None and device in op.kernels:
+            return again(op, inputs, arrays, device, failure)
         error = failure
     fail(op, inputs, {}, error)
 

@@ -219,12 +219,12 @@ def combine(dimensioned: DType | None, zero_dim: DType | None, scalar: DType | N
 class Categories(dict):
     """``DType.category`` by an array's own dtype object; one for each device, as libraries' dtypes do not compare.
 
-    bfloat16 counts as -1, so that the dispatcher takes its slow path: with a Python number NumPy makes float32 of it.
+    Half precision counts as -1, so that the dispatcher takes its slow path: a backend may have to widen it for numbers.
     """
 
     def __missing__(self, native: object) -> int:
         dtype = named(getattr(native, "name", None) or str(native).rpartition(".")[2])
-        self[native] = category = -1 if dtype is bfloat16 else dtype.category
+        self[native] = category = -1 if dtype.category == _FLOAT and dtype.itemsize == 2 else dtype.category
         return category
 
 

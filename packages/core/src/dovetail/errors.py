@@ -5,6 +5,7 @@ Each also is the built-in that PyTorch raises in the same place, so ``except Run
     DovetailError
     ├── ShapeError            (RuntimeError)  sizes that do not fit together
     ├── DTypeError            (RuntimeError)  a dtype that the operation cannot take
+    ├── DivisionByZeroError   (RuntimeError, ZeroDivisionError)  an integer divided by 0
     ├── DeviceError           (RuntimeError)  an unknown, missing or mixed device
     ├── GradError             (RuntimeError)  misuse of autograd
     ├── PluginError           (RuntimeError)  a plug-in that does not load or does not keep its contract
@@ -24,6 +25,10 @@ class ShapeError(DovetailError, RuntimeError):
 
 class DTypeError(DovetailError, RuntimeError):
     """The operation cannot take this dtype."""
+
+
+class DivisionByZeroError(DovetailError, RuntimeError, ZeroDivisionError):
+    """An integer was divided by 0, which has no result that is an integer."""
 
 
 class DeviceError(DovetailError, RuntimeError):

@@ -155,6 +155,13 @@ class Backend:
         """Return what a kernel gave as an array, when it is of another class than its first input."""
         return result
 
+    def number(self, value: Any, dtype: DType) -> Any:
+        """Return a Python number as the operand of a kernel whose result is to be of the floating-point ``dtype``.
+
+        A namespace that rounds numbers to the array's dtype first may do so for half precision too.
+        """
+        return value
+
     def run_quietly(self, kernel: Callable[..., Any], *arrays: Any) -> Any:
         """Run a kernel that raised a warning about its numbers again, without warnings."""
         return kernel(*arrays)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.ops.compare import refuse_order
+
 #: Elements that the optimizer updates work on at a time, so that what they need stays in a core's cache.
 BLOCK = 65536
 
@@ -25,9 +27,16 @@ class Direct:
         return self.function(x, y)
 
 
+def _dtype(x: Any, y: Any) -> Any:
+    """Return the dtype of the one of two operands that is an array, or the first of both."""
+    return x.dtype if isinstance(x, np.ndarray) else y.dtype
+
+
 def pow(xp: Any, x: Any, y: Any) -> Any:
     """Take the usual exponents without the general power, as NumPy does for its Python numbers."""
-    if np.ndim(y) == 0 and not isinstance(x, (int, float)):
+    if _dtype(x, y).kind in "iu":
+        return NotImplemented
+    if np.ndim(y) == 0 and not isinstance(x, (int, float, complex)):
         if y == 2:
             return x * x
         if y == 0.5 and x.dtype.kind == "f":
@@ -37,6 +46,16 @@ def pow(xp: Any, x: Any, y: Any) -> Any:
         if y == -1 and x.dtype.kind == "f":
             return 1.0 / x
     return x**y
+
+
+def floor_divide(xp: Any, x: Any, y: Any) -> Any:
+    """Divide floating-point numbers at once; the reference kernel looks for what is 0 first."""
+    return x // y if _dtype(x, y).kind in "fV" else NotImplemented
+
+
+def remainder(xp: Any, x: Any, y: Any) -> Any:
+    """As ``floor_divide``."""
+    return x % y if _dtype(x, y).kind in "fV" else NotImplemented
 
 
 def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
@@ -224,12 +243,32 @@ def adam_step(
     return parameter, average, square_average, largest
 
 
+# Comparisons that need an order, which complex numbers do not have
+
+
+def _ordering(name: str, function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    def kernel(xp: Any, x: Any, y: Any) -> Any:
+        if (x.dtype if x.__class__ is np.ndarray else y.dtype).kind == "c":
+            refuse_order(name)
+        return function(x, y)
+
+    kernel.complete = True  # type: ignore[attr-defined]
+    return kernel
+
+
+_ORDERED = {
+    "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "maximum": np.maximum,
+    "minimum": np.minimum,
+}  # fmt: skip
+
 _DIRECT = {"add": operator.add, "sub": operator.sub, "mul": operator.mul}
 
 KERNELS: dict[str, Callable[..., Any]] = {name: Direct(function) for name, function in _DIRECT.items()} | {
+    name: _ordering(name, function) for name, function in _ORDERED.items()
+} | {
     kernel.__name__: kernel
     for kernel in (
-        adam_step, cross_entropy, cross_entropy_backward, embedding_backward, linear, mean, pow, put, scatter_add,
-        sgd_step, sum, take, untake, where,
+        adam_step, cross_entropy, cross_entropy_backward, embedding_backward, floor_divide, linear, mean, pow, put,
+        remainder, scatter_add, sgd_step, sum, take, untake, where,
     )
 }  # fmt: skip

@@ -29,7 +29,8 @@ for _name in ("zeros", "ones", "empty", "full", "tensor"):
 # The ops that are methods and functions as they are
 
 _AS_THEY_ARE = (
-    "abs add all amax amin any argmax argmin atan bitwise_and bitwise_not bitwise_or bitwise_xor ceil clone cos "
+    "abs add all amax amin any argmax argmin atan bitwise_and bitwise_left_shift bitwise_not bitwise_or "
+    "bitwise_right_shift bitwise_xor ceil clone cos "
     "cumprod cumsum div eq erf exp expm1 floor floor_divide ge gt isfinite isinf isnan le log log10 log1p log2 "
     "log_softmax logical_and logical_not logical_or logical_xor logsumexp lt matmul maximum mean minimum mul ne neg "
     "outer pow prod reciprocal relu remainder roll round rsqrt sigmoid sign sin softmax sqrt square sub sum tan tanh "

@@ -20,7 +20,7 @@ from dovetail.views import assign, become_view, before, check_writable, in_place
 def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     """Write the elements of ``src``, which broadcasts, into this tensor."""
     check_writable(self, "copy_")
-    value = src.to(self)
+    value = src.to(self) if isinstance(src, Tensor) else creation.tensor(src, dtype=self.dtype, device=self._device)
     return assign(self, value if value.shape == self.shape else _spread(value, self))
 
 

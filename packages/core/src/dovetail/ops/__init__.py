@@ -18,10 +18,12 @@ from dovetail.ops import (
     random,
     reduce,
     shape,
+    shift,
 )
 
 FAMILIES = (
     activation, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce, shape,
+    shift,
 )  # fmt: skip
 
 globals().update({name: definition.call for name, definition in OPS.items()})

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dovetail.errors import DTypeError
 from dovetail.op import Sample, op
 
 
 def _truth(xp, x):
     return xp.astype(xp.asarray(x), xp.bool)
+
+
+def expect_order(xp, name, x, y):
+    """Refuse complex numbers, which have no order; NumPy would look at the real parts first."""
+    if xp.isdtype((y if isinstance(x, (int, float)) else x).dtype, "complex floating"):
+        refuse_order(name)
+
+
+def refuse_order(name):
+    """Say that complex numbers cannot be compared by ``name``."""
+    raise DTypeError(f"{name}: complex numbers have no order; compare their .abs(), or parts")
 
 
 @op
@@ -24,24 +36,28 @@ def ne(xp, x, y):
 @op
 def lt(xp, x, y):
     """Return whether ``x < y``."""
+    expect_order(xp, "lt", x, y)
     return x < y
 
 
 @op
 def le(xp, x, y):
     """Return whether ``x <= y``."""
+    expect_order(xp, "le", x, y)
     return x <= y
 
 
 @op
 def gt(xp, x, y):
     """Return whether ``x > y``."""
+    expect_order(xp, "gt", x, y)
     return x > y
 
 
 @op
 def ge(xp, x, y):
     """Return whether ``x >= y``."""
+    expect_order(xp, "ge", x, y)
     return x >= y
 
 

@@ -1,0 +1,46 @@
+"""Shifts of the bits of integers."""
+
+from __future__ import annotations
+
+from dovetail.errors import DTypeError
+from dovetail.op import Sample, op
+
+
+def _integers(xp, x, y, name):
+    """Return both as arrays of integers, and how many bits these have; NumPy's shifts take booleans too."""
+    array = y if isinstance(x, (int, float)) else x
+    if not xp.isdtype(array.dtype, "integral"):
+        raise DTypeError(f"{name}: shifts integers, got {array.dtype}; convert with .int() or .long()")
+    x, y = (xp.asarray(value, dtype=array.dtype) if isinstance(value, int) else value for value in (x, y))
+    return x, y, xp.iinfo(array.dtype).bits
+
+
+@op
+def bitwise_left_shift(xp, x, y):
+    """Return the integers ``x`` shifted ``y`` bits to the left; 0 where ``y`` is negative or as large as the dtype."""
+    x, y, bits = _integers(xp, x, y, "bitwise_left_shift")
+    inside = (y >= 0) & (y < bits)
+    return xp.where(inside, x << xp.where(inside, y, xp.zeros_like(y)), xp.zeros_like(x))
+
+
+@op
+def bitwise_right_shift(xp, x, y):
+    """Return ``x`` shifted ``y`` bits to the right, keeping the sign; all bits where ``y`` is negative or too large."""
+    x, y, bits = _integers(xp, x, y, "bitwise_right_shift")
+    inside = (y >= 0) & (y < bits)
+    return (
+        x >> xp.where(inside, y, xp.full_like(y, bits - 1))
+        if xp.isdtype(x.dtype, "signed integer")
+        else xp.where(inside, x >> xp.where(inside, y, xp.zeros_like(y)), xp.zeros_like(x))
+    )
+
+
+for _shift in (bitwise_left_shift, bitwise_right_shift):
+    _shift.no_vjp("x", "y")
+    _shift.sample(
+        lambda make: [
+            Sample(make.integers(3, 4, high=99), make.integers(3, 4, high=9)),
+            Sample(make.integers(3, 1, high=99), make.integers(4, low=-1, high=70)),
+            Sample(make.integers(3, low=-9, high=9), 2),
+        ]
+    )
