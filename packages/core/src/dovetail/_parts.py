@@ -12,6 +12,12 @@ from dovetail.errors import MissingPackageError
 
 #: Names of ``dovetail`` that are imported when they are first asked for, so that ``import dovetail`` stays fast.
 LATE = {
+    **dict.fromkeys(("from_dlpack", "frombuffer", "to_dlpack"), "dovetail.exchange"),
+    **dict.fromkeys(
+        ("Layout", "MemoryFormat", "channels_last", "channels_last_3d", "contiguous_format", "layout", "memory_format",
+         "preserve_format", "strided"),
+        "dovetail.layouts",
+    ),
     "load": "dovetail.serialization",
     "save": "dovetail.serialization",
     "set_printoptions": "dovetail.printing",

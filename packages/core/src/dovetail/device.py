@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dovetail.dtypes import Categories
+from dovetail.dtypes import Categories, Natives
 from dovetail.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -28,11 +28,12 @@ class Device:
         device(type='cuda', index=1)
     """
 
-    __slots__ = ("__weakref__", "_backend", "categories", "index", "type")
+    __slots__ = ("__weakref__", "_backend", "categories", "dtypes", "index", "type")
     type: str
     index: int | None
     _backend: Backend | None
     categories: Categories
+    dtypes: Natives
 
     def __new__(cls, type: str | Device, index: int | None = None) -> Device:
         if isinstance(type, Device):
@@ -51,7 +52,7 @@ class Device:
         if found is None:
             found = object.__new__(cls)
             found.type, found.index, found._backend = name, index, None
-            found.categories = Categories()
+            found.categories, found.dtypes = Categories(), Natives()
             found = _devices.setdefault((name, index), found)
         return found
 

@@ -223,9 +223,22 @@ class Categories(dict):
     """
 
     def __missing__(self, native: object) -> int:
-        dtype = named(getattr(native, "name", None) or str(native).rpartition(".")[2])
+        dtype = named_as(native)
         self[native] = category = -1 if dtype.category == _FLOAT and dtype.itemsize == 2 else dtype.category
         return category
+
+
+class Natives(dict):
+    """The DType of an array's own dtype object; one for each device."""
+
+    def __missing__(self, native: object) -> DType:
+        self[native] = dtype = named_as(native)
+        return dtype
+
+
+def named_as(native: object) -> DType:
+    """Return the dtype that a library's own dtype object stands for, by its name."""
+    return named(getattr(native, "name", None) or str(native).rpartition(".")[2])
 
 
 class _Info:

@@ -28,6 +28,7 @@ class Backend:
             ``NotImplemented`` passes the call on to the reference kernel.
         capabilities: what the arrays can do, of ``float64 float16 bfloat16 complex writes views``: ``writes`` means
             that ``array[index] = value`` changes the array, ``views`` that a slice shares its array's memory.
+        dlpack_devices: DLPack's numbers for the device types whose memory the namespace's ``from_dlpack`` takes.
 
     Example::
 
@@ -44,6 +45,7 @@ class Backend:
     name: str = ""
     kernels: Mapping[str, Callable[..., Any]] = {}
     capabilities: frozenset[str] = frozenset({"float64", "complex", "writes", "views"})
+    dlpack_devices: frozenset[int] = frozenset()
 
     @property
     def xp(self) -> Any:

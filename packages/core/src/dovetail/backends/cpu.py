@@ -57,6 +57,7 @@ class CpuBackend(Backend):
     name = "cpu"
     kernels = KERNELS
     capabilities = frozenset({"float64", "float16", "bfloat16", "complex", "writes", "views"})
+    dlpack_devices = frozenset({1, 3, 11})  # plain memory, and memory pinned for CUDA or ROCm
 
     @property
     def xp(self) -> Any:
