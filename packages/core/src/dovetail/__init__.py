@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pkgutil import extend_path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,11 @@ from dovetail.backends.base import Backend
 from dovetail.creation import (
     arange,
     as_tensor,
+    asarray,
     empty,
     empty_like,
+    empty_permuted,
+    empty_strided,
     eye,
     from_numpy,
     full,
@@ -31,6 +35,7 @@ from dovetail.creation import (
     randn,
     randn_like,
     randperm,
+    scalar_tensor,
     tensor,
     zeros,
     zeros_like,
@@ -38,6 +43,7 @@ from dovetail.creation import (
 from dovetail.device import Device, get_default_device, set_default_device
 from dovetail.dtypes import (
     DType,
+    can_cast,
     finfo,
     get_default_dtype,
     iinfo,
@@ -61,6 +67,8 @@ from dovetail.tensor import Size, Tensor
 
 __version__ = "0.1.0"
 
+inf, nan = float("inf"), float("nan")
+pi, e, newaxis = math.pi, math.e, None
 device = Device
 dtype = DType
 globals().update(dtypes.DTYPES)

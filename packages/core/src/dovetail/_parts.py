@@ -18,6 +18,13 @@ LATE = {
          "preserve_format", "strided"),
         "dovetail.layouts",
     ),
+    **dict.fromkeys(
+        ("BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor",
+         "IntTensor", "LongTensor", "ShortTensor", "set_default_tensor_type"),
+        "dovetail.legacy",
+    ),
+    "logspace": "dovetail.ranges",
+    "range": "dovetail.ranges",
     "load": "dovetail.serialization",
     "save": "dovetail.serialization",
     "set_printoptions": "dovetail.printing",

@@ -145,12 +145,13 @@ def wrapped(arrays: tuple, device: Device) -> tuple:
     (array,) = (value for value in arrays if not isinstance(value, _NUMBERS))
     bits = 8 * device.backend.dtype_of(array).itemsize
     return tuple(
-        _wrapped_number(value, bits, device.backend.dtype_of(array).is_signed) if isinstance(value, int) else value
+        wrapped_number(value, bits, device.backend.dtype_of(array).is_signed) if isinstance(value, int) else value
         for value in arrays
     )
 
 
-def _wrapped_number(number: int, bits: int, signed: bool) -> int:
+def wrapped_number(number: int, bits: int, signed: bool) -> int:
+    """Return an integer modulo the size of a dtype of so many bits."""
     if not -(2**63) <= number < 2**64:
         raise OverflowError("the integer does not fit into 64 bits; convert it to a float, or the tensor")
     number %= 2**bits
@@ -177,6 +178,8 @@ def result_type(*values: Any) -> DType:
             else:
                 dimensioned = dtype if dimensioned is None else dtypes.promote_types(dimensioned, dtype)
         else:
+            if not isinstance(value, (*_NUMBERS, np.generic)):
+                raise TypeError(f"result_type: takes tensors and numbers, got {type(value).__name__}")
             dtype = dtypes.scalar_dtype(value)
             scalar = dtype if scalar is None else dtypes.promote_types(scalar, dtype)
     return dtypes.combine(dimensioned, zero_dim, scalar)

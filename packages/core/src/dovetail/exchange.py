@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -78,7 +77,7 @@ def frombuffer(buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, r
     """Return a vector on the memory of an object with Python's buffer protocol, such as a bytearray.
 
     Args:
-        buffer: the object; a tensor on one that is read-only must not be written to.
+        buffer: the object; writes to a tensor on one that is read-only are refused.
         dtype: how its bytes are read.
         count: the number of elements, all by default.
         offset: the number of bytes to leave out before them.
@@ -110,8 +109,5 @@ def frombuffer(buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, r
             f"frombuffer: requested buffer length ({count} * {size} bytes) after offset ({offset} bytes) must not be "
             f"greater than actual buffer length ({length} bytes)"
         )
-    if memory.readonly:
-        advice = "do not write to the tensor, or clone it first"
-        warnings.warn(f"frombuffer: the buffer is not writable; {advice}", UserWarning, stacklevel=2)
     array = np.frombuffer(memory, dtype.numpy, count, offset)
     return from_array(array, CPU, requires_grad)

@@ -350,8 +350,10 @@ def _legacy_arguments(first: Any, second: Any, rest: tuple) -> tuple[Any, Device
     """Return the array and device for ``Tensor(data)`` and ``Tensor(*sizes)``."""
     from dovetail.creation import empty, tensor
 
-    if isinstance(first, int) and not isinstance(first, bool):
+    if (isinstance(first, int) and not isinstance(first, bool)) or isinstance(first, Size):
         made = empty(first, *(() if second is None else (second,)), *rest)
+    elif isinstance(first, (bool, float, complex)):
+        raise TypeError(f"Tensor takes a sequence of numbers, or sizes, got {first!r}; use dovetail.tensor")
     elif second is not None or rest:
         raise TypeError(f"Tensor takes data, or sizes as integers, got {first!r} and {second!r}")
     elif isinstance(first, Tensor):

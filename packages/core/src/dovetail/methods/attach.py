@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail import creation, ops
-from dovetail.methods.registry import FUNCTIONS
+from dovetail.device import resolve
+from dovetail.methods.registry import FUNCTIONS, method
 from dovetail.methods.shape import cat, stack
 from dovetail.tensor import Tensor
 
@@ -22,8 +23,16 @@ def _new(name: str, make: Callable[..., Tensor]) -> None:
     setattr(Tensor, name, call)
 
 
-for _name in ("zeros", "ones", "empty", "full", "tensor"):
+for _name in ("zeros", "ones", "empty", "empty_strided", "full", "tensor"):
     _new(f"new_{_name}", getattr(creation, _name))
+
+
+@method
+def new(self: Tensor, *args: Any, device: Any = None) -> Tensor:
+    """Return a tensor of this one's dtype and device, of sizes given one by one or as a ``Size``, or of data."""
+    from dovetail.legacy import build
+
+    return build(args, self.dtype, self._device if device is None else resolve(device))
 
 
 # The ops that are methods and functions as they are
