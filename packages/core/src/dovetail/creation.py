@@ -21,17 +21,14 @@ def sizes_of(sizes: tuple) -> tuple[int, ...]:
     """Return sizes given one by one, or as one sequence, as a tuple of integers.
 
     Raises:
-        TypeError: one is no integer. ShapeError: one is negative.
+        TypeError: one is no integer.
     """
     if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
         sizes = tuple(sizes[0])
     try:
-        found = tuple(map(operator.index, sizes))
+        return tuple(map(operator.index, sizes))
     except TypeError:
         raise TypeError(f"sizes must be integers, one by one or in one sequence, got {sizes!r}") from None
-    if found and min(found) < 0:
-        raise ShapeError(f"sizes must not be negative, got {found}")
-    return found
 
 
 def _named(name: str, size: tuple, options: dict[str, Any]) -> tuple[int, ...]:
@@ -77,6 +74,8 @@ def _kind(name: str, dtype: DType | None, out: Tensor | None, default: DType) ->
 
 def _filled(shape: tuple, value: Any, dtype: DType | None, device: Any, requires_grad: bool) -> Tensor:
     dtype = get_default_dtype() if dtype is None else as_dtype(dtype)
+    if shape and min(shape) < 0:
+        raise ShapeError(f"sizes must not be negative, got {shape}")
     placed = resolve(device)
     backend = placed.backend
     with backend.use(placed.index or 0):
@@ -188,6 +187,8 @@ def eye(
 ) -> Tensor:  # fmt: skip
     """Return ones on the diagonal of an (n, m) matrix of zeros."""
     rows, columns = sizes_of((n, n if m is None else m))
+    if min(rows, columns) < 0:
+        raise ShapeError(f"eye: n and m must not be negative, got {n} and {m}")
     array = np.eye(rows, columns, dtype=_kind("eye", dtype, out, get_default_dtype()).numpy)
     return from_array(array, device, requires_grad) if out is None else into(out, from_array(array), "eye")
 
@@ -252,9 +253,13 @@ def normal(mean: float, std: float, size: Any, *, generator: Any = None, dtype: 
 # Like another tensor
 
 
-def _like(x: Tensor, dtype: DType | None, device: Any) -> dict[str, Any]:
+def _shape(x: Tensor) -> Any:
     if not isinstance(x, Tensor):
-        raise TypeError(f"the first argument must be a tensor to be like, got {type(x).__name__}")
+        raise TypeError(f"the first argument must be the tensor to be like, got {type(x).__name__}")
+    return x.shape
+
+
+def _like(x: Tensor, dtype: DType | None, device: Any) -> dict[str, Any]:
     return {"dtype": dtype or x.dtype, "device": x.device if device is None else device}
 
 
@@ -263,7 +268,7 @@ def zeros_like(
     requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """Return zeros of the sizes, dtype and device of ``x``."""
-    return zeros(x.shape, requires_grad=requires_grad, **_like(x, dtype, device))
+    return zeros(_shape(x), requires_grad=requires_grad, **_like(x, dtype, device))
 
 
 def ones_like(
@@ -271,7 +276,7 @@ def ones_like(
     requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """Return ones of the sizes, dtype and device of ``x``."""
-    return ones(x.shape, requires_grad=requires_grad, **_like(x, dtype, device))
+    return ones(_shape(x), requires_grad=requires_grad, **_like(x, dtype, device))
 
 
 def empty_like(
@@ -279,7 +284,7 @@ def empty_like(
     requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """Return a tensor of the sizes, dtype and device of ``x`` whose elements may be anything."""
-    return empty(x.shape, requires_grad=requires_grad, **_like(x, dtype, device))
+    return empty(_shape(x), requires_grad=requires_grad, **_like(x, dtype, device))
 
 
 def full_like(
@@ -287,7 +292,7 @@ def full_like(
     pin_memory: bool = False, requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """Return a tensor of the sizes, dtype and device of ``x`` filled with ``fill_value``."""
-    return full(x.shape, fill_value, requires_grad=requires_grad, **_like(x, dtype, device))
+    return full(_shape(x), fill_value, requires_grad=requires_grad, **_like(x, dtype, device))
 
 
 def rand_like(x: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:

@@ -40,7 +40,8 @@ def named_type(name: str) -> tuple[DType, str]:
     Raises:
         ValueError: it is no such name.
     """
-    package, *place, word = name.split(".")
+    package, *place = name.split(".")
+    word = place.pop() if place else ""
     if package in ("dovetail", "torch") and len(place) <= 1 and word in (*_DTYPES, "Tensor"):
         return _DTYPES.get(word, dtypes.get_default_dtype()), place[0] if place else "cpu"
     raise ValueError(f"invalid type: {name!r}; a type is one such as 'dovetail.FloatTensor', or a dtype")

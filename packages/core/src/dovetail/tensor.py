@@ -337,10 +337,10 @@ class Tensor:
 
     __hash__ = object.__hash__
 
-    def __repr__(self, **kwargs: Any) -> str:
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:
         from dovetail.printing import tensor_repr
 
-        return tensor_repr(self)
+        return tensor_repr(self, tensor_contents)
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if self._array.shape == () else object.__format__(self, spec)

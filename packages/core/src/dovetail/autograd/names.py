@@ -1,0 +1,95 @@
+"""The names that results show for how they were computed, ``grad_fn=<AddmmBackward0>``: PyTorch's, where it has one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.autograd.graph import FREED
+
+#: Ops that PyTorch has under another name.
+RENAMED = {
+    "avg_pool2d": "AvgPool2DBackward0", "batch_norm": "NativeBatchNormBackward0", "cast": "ToCopyBackward0",
+    "clamp": "ClampBackward1", "conv1d": "ConvolutionBackward0", "conv2d": "ConvolutionBackward0",
+    "conv3d": "ConvolutionBackward0", "cross_entropy": "NllLossBackward0", "layer_norm": "NativeLayerNormBackward0",
+    "log1p": "Log1PBackward0", "masked_scale": "MulBackward0", "max_pool2d": "MaxPool2DWithIndicesBackward0",
+    "outer": "MulBackward0", "overwritten": "CopySlices", "put": "IndexPutBackward0", "reshape": "ViewBackward0",
+    "square": "PowBackward0", "take": "IndexBackward0",
+}  # fmt: skip
+
+
+def grad_name(node: Any) -> str:
+    """Return the name of a node of the graph; where PyTorch tells apart how an op was called, by what the node keeps.
+
+    Example::
+
+        >>> import dovetail
+        >>> x = dovetail.ones(2, requires_grad=True)
+        >>> x.sum(), x.sum(0), 1 - x
+        (tensor(2., grad_fn=<SumBackward0>), tensor(2., grad_fn=<SumBackward1>), tensor([0., 0.], grad_fn=<RsubBackward1>))
+    """
+    name = node.op.name.lstrip("_")
+    told = _TOLD.get(name)
+    return (told(node) if told else None) or RENAMED.get(name) or node.op.grad_name
+
+
+def _kept(node: Any, name: str) -> Any:
+    """Return an option that the node keeps for its rule, or None."""
+    kept, saved = node.op.kept, node.saved
+    return saved[kept.index(name)] if saved and saved is not FREED and name in kept else None
+
+
+def _is_number(node: Any, position: int) -> bool:
+    """Return whether an input was a number, which has no shape."""
+    return node.shapes is not None and node.shapes[position] is None
+
+
+def _reduced(node: Any) -> str | None:
+    """Tell a reduction over some dimensions from one over all."""
+    return None if _kept(node, "dim") is None else node.op.grad_name[:-1] + "1"
+
+
+def _power(node: Any) -> str:
+    return "PowBackward2" if _is_number(node, 0) else "PowBackward0" if _is_number(node, 1) else "PowBackward1"
+
+
+def _product(node: Any) -> str | None:
+    """Tell products of vectors and matrices apart; those of batches end in a view in PyTorch."""
+    if node.shapes is None:
+        return None
+    names = {(1, 1): "DotBackward0", (2, 1): "MvBackward0", (2, 2): "MmBackward0", (1, 2): "SqueezeBackward4"}
+    return names.get((len(node.shapes[0]), len(node.shapes[1])), "UnsafeViewBackward0")
+
+
+def _linear(node: Any) -> str | None:
+    if node.shapes is None:
+        return None
+    ndim, has_bias = len(node.shapes[0]), node.shapes[2] is not None
+    if ndim == 2:
+        return "AddmmBackward0" if has_bias else "MmBackward0"
+    return "ViewBackward0" if has_bias else "SqueezeBackward4" if ndim == 1 else "UnsafeViewBackward0"
+
+
+def _indexed(node: Any) -> str:
+    """Name the last step of an index, as PyTorch takes its parts one by one."""
+    index = _kept(node, "index")
+    for part in reversed(index if isinstance(index, (tuple, list)) else (index,)):
+        if part is None:
+            return "UnsqueezeBackward0"
+        if isinstance(part, int):
+            return "SelectBackward0"
+        if isinstance(part, slice) and (part != slice(None) or len(index) == 1):
+            return "SliceBackward0"
+    return "AliasBackward0"
+
+
+_TOLD = {
+    "linear": _linear,
+    "matmul": _product,
+    "mean": _reduced,
+    "pow": _power,
+    "prod": _reduced,
+    "remainder": lambda node: None if _is_number(node, 1) else "RemainderBackward1",
+    "slice_view": _indexed,
+    "sub": lambda node: "RsubBackward1" if _is_number(node, 0) else None,
+    "sum": _reduced,
+}
