@@ -318,7 +318,7 @@ class iinfo:
         self.dtype, self.bits, self.min, self.max = dtype.name, dtype.itemsize * 8, builtins.int(info.min), builtins.int(info.max)
 
     def __repr__(self) -> str:
-        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
 
 
 def can_cast(from_: DType, to: DType) -> builtins.bool:

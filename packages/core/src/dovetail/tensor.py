@@ -300,10 +300,10 @@ class Tensor:
             return bool(self._only_element())
 
     def __int__(self) -> int:
-        return int(self.item() if self.numel() == 1 else self._refuse_as("int"))
+        return int(self.item() if self._array.size == 1 else self._refuse_as("int"))
 
     def __float__(self) -> float:
-        return float(self.item() if self.numel() == 1 else self._refuse_as("float"))
+        return float(self.item() if self._array.size == 1 else self._refuse_as("float"))
 
     def __complex__(self) -> complex:
         return complex(self.item() if self.numel() == 1 else self._refuse_as("complex"))
