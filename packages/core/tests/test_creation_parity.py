@@ -247,7 +247,9 @@ def test_linspace_is_pytorchs_bit_for_bit():
     for _, name in itertools.product(range(60), ("float32", "float64", "float16", "bfloat16")):
         start, end = (rng.normal(size=2) * 10 ** rng.uniform(-2, 3)).tolist()
         steps = int(rng.integers(2, 200))
-        found, expected = (lib.linspace(start, end, steps, dtype=getattr(lib, name)).double() for lib in (dovetail, torch))
+        found, expected = (
+            lib.linspace(start, end, steps, dtype=getattr(lib, name)).double() for lib in (dovetail, torch)
+        )
         assert found.tolist() == expected.tolist(), (start, end, steps, name)
 
 

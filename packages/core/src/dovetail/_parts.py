@@ -9,18 +9,37 @@ from typing import Any
 
 from dovetail.errors import MissingPackageError
 
-
 #: Names of ``dovetail`` that are imported when they are first asked for, so that ``import dovetail`` stays fast.
 LATE = {
     **dict.fromkeys(("from_dlpack", "frombuffer", "to_dlpack"), "dovetail.exchange"),
     **dict.fromkeys(
-        ("Layout", "MemoryFormat", "channels_last", "channels_last_3d", "contiguous_format", "layout", "memory_format",
-         "preserve_format", "strided"),
+        (
+            "Layout",
+            "MemoryFormat",
+            "channels_last",
+            "channels_last_3d",
+            "contiguous_format",
+            "layout",
+            "memory_format",
+            "preserve_format",
+            "strided",
+        ),
         "dovetail.layouts",
     ),
     **dict.fromkeys(
-        ("BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor",
-         "IntTensor", "LongTensor", "ShortTensor", "set_default_tensor_type"),
+        (
+            "BFloat16Tensor",
+            "BoolTensor",
+            "ByteTensor",
+            "CharTensor",
+            "DoubleTensor",
+            "FloatTensor",
+            "HalfTensor",
+            "IntTensor",
+            "LongTensor",
+            "ShortTensor",
+            "set_default_tensor_type",
+        ),
         "dovetail.legacy",
     ),
     "logspace": "dovetail.ranges",

@@ -12,8 +12,7 @@ from dovetail.align import wrapped_number
 from dovetail.device import resolve
 from dovetail.dtypes import DType, as_dtype, get_default_dtype
 from dovetail.errors import DataError, DTypeError, ShapeError
-from dovetail.from_data import as_tensor, asarray, from_array, from_numpy, into, tensor
-from dovetail.ranges import arange, linspace, logspace
+from dovetail.from_data import from_array, into, tensor
 from dovetail.tensor import Tensor
 
 
@@ -171,7 +170,9 @@ def empty_strided(size: Any, stride: Any, **options: Any) -> Tensor:
     return empty_permuted(size, order, **options)
 
 
-def scalar_tensor(s: Any, *, dtype: DType | None = None, layout: Any = None, device: Any = None, **options: Any) -> Tensor:
+def scalar_tensor(
+    s: Any, *, dtype: DType | None = None, layout: Any = None, device: Any = None, **options: Any
+) -> Tensor:
     """Return a number as a 0-d tensor, of the default dtype unless another is given."""
     if isinstance(s, Tensor):
         s = s.item()

@@ -315,7 +315,12 @@ class iinfo:
         if dtype.category != _INTEGER:
             raise DTypeError(f"iinfo takes an integer dtype, got {dtype}; use dovetail.finfo for floating point")
         info = np.iinfo(dtype.numpy)
-        self.dtype, self.bits, self.min, self.max = dtype.name, dtype.itemsize * 8, builtins.int(info.min), builtins.int(info.max)
+        self.dtype, self.bits, self.min, self.max = (
+            dtype.name,
+            dtype.itemsize * 8,
+            builtins.int(info.min),
+            builtins.int(info.max),
+        )
 
     def __repr__(self) -> str:
         return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"

@@ -61,7 +61,9 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
         if "require" in str(error) and "grad" in str(error):
             raise
         name = getattr(ext_tensor, "dtype", "this")
-        raise DTypeError(f"from_dlpack: {placed} cannot take {name} elements: {error}; convert the array first") from None
+        raise DTypeError(
+            f"from_dlpack: {placed} cannot take {name} elements: {error}; convert the array first"
+        ) from None
     if placed is CPU:
         from_numpy(array.dtype)
     out = Tensor(array, placed)

@@ -123,9 +123,11 @@ def _common_dtype(kinds: set[Any], data: Any) -> DType:
     """Return the dtype that holds all numbers of these kinds; the default dtype when there are none."""
     if len(kinds) == 1 and float in kinds:
         return dtypes.get_default_dtype()
-    return functools.reduce(
-        dtypes.promote_types, [_dtype_of_kind(kind, data) for kind in kinds]
-    ) if kinds else dtypes.get_default_dtype()
+    return (
+        functools.reduce(dtypes.promote_types, [_dtype_of_kind(kind, data) for kind in kinds])
+        if kinds
+        else dtypes.get_default_dtype()
+    )
 
 
 def _dtype_of_kind(kind: Any, data: Any) -> DType:
@@ -224,12 +226,16 @@ def asarray(
         True
     """
     shared = _sharing(obj, dtype)
-    out = tensor(obj, dtype=dtype, device=device) if shared is None else shared.to(
-        shared.device if device is None else resolve(device), shared.dtype if dtype is None else dtype
+    out = (
+        tensor(obj, dtype=dtype, device=device)
+        if shared is None
+        else shared.to(shared.device if device is None else resolve(device), shared.dtype if dtype is None else dtype)
     )
     if copy is False and out is not shared:
         kind = f"{shared.dtype} on {shared.device}" if shared is not None else type(obj).__name__
-        raise ValueError(f"asarray: {kind} cannot become {out.dtype} on {out.device} without a copy; leave copy=False out")
+        raise ValueError(
+            f"asarray: {kind} cannot become {out.dtype} on {out.device} without a copy; leave copy=False out"
+        )
     if copy and out is shared:
         out = out.clone()
     if out.requires_grad and not requires_grad:

@@ -18,7 +18,6 @@ from dovetail.dtypes import DType
 from dovetail.errors import DeviceError, DTypeError, GradError
 from dovetail.views import View, shared_of
 
-
 tuple_item = tuple.__getitem__
 #: What an array's ``item()`` may give as it is; NumPy has scalars of its own for bfloat16.
 PLAIN = frozenset((float, int, bool, complex))

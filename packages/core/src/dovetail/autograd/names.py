@@ -72,14 +72,15 @@ def _linear(node: Any) -> str | None:
 def _indexed(node: Any) -> str:
     """Name the last step of an index, as PyTorch takes its parts one by one."""
     index = _kept(node, "index")
-    for part in reversed(index if isinstance(index, (tuple, list)) else (index,)):
+    parts = index if isinstance(index, (tuple, list)) else (index,)
+    for part in reversed(parts):
         if part is None:
             return "UnsqueezeBackward0"
         if isinstance(part, int):
             return "SelectBackward0"
-        if isinstance(part, slice) and (part != slice(None) or len(index) == 1):
+        if isinstance(part, slice) and part != slice(None):
             return "SliceBackward0"
-    return "AliasBackward0"
+    return "SliceBackward0" if slice(None) in parts else "AliasBackward0"
 
 
 _TOLD = {

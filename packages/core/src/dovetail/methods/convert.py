@@ -45,14 +45,13 @@ def _cast(x: Tensor, dtype: DType) -> Tensor:
 
 def _target(self: Tensor, args: tuple, kwargs: dict[str, Any]) -> tuple[Device, DType, bool]:
     device, dtype, copy = kwargs.pop("device", None), kwargs.pop("dtype", None), kwargs.pop("copy", False)
-    other = kwargs.pop("other", None)
     kwargs.pop("non_blocking", None)
     kwargs.pop("memory_format", None)
     if kwargs:
         raise TypeError(f"to() takes device, dtype, copy and non_blocking, got {sorted(kwargs)}")
     flags = [value for value in args if isinstance(value, bool)]
     copy = copy or flags[1:] == [True]  # by position, non_blocking comes first
-    for value in args if other is None else (*args, other):
+    for value in args:
         if isinstance(value, Tensor):
             device, dtype = value._device, value.dtype
         elif isinstance(value, (str, Device)) or (isinstance(value, int) and not isinstance(value, bool)):
@@ -109,7 +108,13 @@ def _cast_method(name: str, dtype: DType) -> None:
     setattr(Tensor, name, cast)
 
 
-for _name, _dtype in {**dtypes.ALIASES, "bool": dtypes.bool_, "bfloat16": dtypes.bfloat16, "byte": dtypes.uint8, "char": dtypes.int8}.items():
+for _name, _dtype in {
+    **dtypes.ALIASES,
+    "bool": dtypes.bool_,
+    "bfloat16": dtypes.bfloat16,
+    "byte": dtypes.uint8,
+    "char": dtypes.int8,
+}.items():
     _cast_method(_name, _dtype)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from dovetail.errors import DivisionByZeroError, DTypeError
-from dovetail.ops.compare import expect_order
 from dovetail.op import Sample, op
+from dovetail.ops.compare import expect_order
 
 
 def _one(make):
