@@ -52,9 +52,7 @@ def test_conversions_to_python_numbers():
     assert ["a", "b", "c"][dovetail.tensor(1)] == "b"
     assert list(range(dovetail.tensor(2))) == [0, 1]
     assert not dovetail.tensor([0.0])
-    with pytest.raises(
-        TypeError, match="only integer tensors of a single element can be converted to an index, got one of dovetail"
-    ):
+    with pytest.raises(TypeError, match=r"only integer tensors of a single element .* got one of dovetail"):
         ["a"][x]
     with pytest.raises(RuntimeError, match=r"item\(\) takes the one element of a tensor, .* has sizes \(2,\)"):
         dovetail.ones(2).item()

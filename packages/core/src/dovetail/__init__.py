@@ -14,18 +14,13 @@ from dovetail.align import result_type
 from dovetail.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from dovetail.backends.base import Backend
 from dovetail.creation import (
-    arange,
-    as_tensor,
-    asarray,
     empty,
     empty_like,
     empty_permuted,
     empty_strided,
     eye,
-    from_numpy,
     full,
     full_like,
-    linspace,
     normal,
     ones,
     ones_like,
@@ -36,7 +31,6 @@ from dovetail.creation import (
     randn_like,
     randperm,
     scalar_tensor,
-    tensor,
     zeros,
     zeros_like,
 )
@@ -50,6 +44,7 @@ from dovetail.dtypes import (
     promote_types,
     set_default_dtype,
 )
+from dovetail.from_data import as_tensor, asarray, from_numpy, tensor
 from dovetail.modes import Mode
 from dovetail.op import Sample, op
 from dovetail.plugins import hookimpl, hookspec
@@ -63,6 +58,7 @@ from dovetail.random import (
     seed,
     set_rng_state,
 )
+from dovetail.ranges import arange, linspace
 from dovetail.tensor import Size, Tensor
 
 __version__ = "0.1.0"
@@ -92,7 +88,19 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from dovetail.exchange import from_dlpack, frombuffer, to_dlpack
+    from dovetail.layouts import (
+        channels_last,
+        channels_last_3d,
+        contiguous_format,
+        layout,
+        memory_format,
+        preserve_format,
+        strided,
+    )
+    from dovetail.legacy import set_default_tensor_type
     from dovetail.printing import set_printoptions
+    from dovetail.ranges import logspace, range
     from dovetail.serialization import load, save
 
 watch_imports()

@@ -86,7 +86,7 @@ def _as_input(op: Op, value: Any, position: int, device: Device) -> Any:
     elif isinstance(value, _NUMBERS):
         return value
     elif isinstance(value, np.ndarray):
-        from dovetail.creation import as_tensor
+        from dovetail.from_data import as_tensor
 
         return as_tensor(value, device=device)
     raise TypeError(f"{op.name}: {_input_name(op, position)!r} must be a tensor or a number, got {_describe(value)}")
@@ -106,7 +106,7 @@ def _promoted(op: Op, inputs: tuple, device: Device) -> tuple:
     if target.category < op.least:
         raise DTypeError(f"{op.name}: takes numbers, got {target}; convert with .int() or .float(), or use & | ^ ~")
     if not tensors:
-        from dovetail.creation import tensor
+        from dovetail.from_data import tensor
 
         inputs = (tensor(inputs[0], dtype=target, device=device), *inputs[1:])
     return tuple(_converted(value, target, device) for value in inputs)
@@ -114,7 +114,7 @@ def _promoted(op: Op, inputs: tuple, device: Device) -> tuple:
 
 def _matched(op: Op, inputs: tuple, tensors: list[Tensor], device: Device) -> tuple:
     """Refuse inputs of several dtypes."""
-    from dovetail.creation import tensor
+    from dovetail.from_data import tensor
 
     kinds = {value.dtype for value in tensors}
     if len(kinds) > 1:

@@ -12,7 +12,9 @@ from dovetail.align import wrapped_number
 from dovetail.device import resolve
 from dovetail.dtypes import DType, as_dtype, get_default_dtype
 from dovetail.errors import DataError, DTypeError, ShapeError
+from dovetail.from_data import as_tensor as as_tensor
 from dovetail.from_data import from_array, into, tensor
+from dovetail.from_data import from_numpy as from_numpy
 from dovetail.tensor import Tensor
 
 

@@ -104,10 +104,8 @@ def _binary(op: Op, declines: Any = None) -> Any:
             result = kernels[device](a, b)
         except Exception as error:
             result = again(op, (x, y), (a, b), device, error)
-        if result.__class__ is not a.__class__:
-            result = device.backend.as_array(result)
         out = new(Tensor)
-        out._array, out._device = result, device
+        out._array, out._device = result if result.__class__ is a.__class__ else device.backend.as_array(result), device
         out._node = out._alias = out.grad = None
         node_x, node_y = None if a is x else x._node, None if b is y else y._node
         if (node_x is None and node_y is None) or not state.grad or not op.differentiable:

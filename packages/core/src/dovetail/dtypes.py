@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from typing import Any
 
 import numpy as np
 
@@ -277,6 +278,7 @@ class finfo:
         dtype = (_default if type is None else as_dtype(type)).to_real()
         if not dtype.is_floating_point:
             raise DTypeError(f"finfo takes a floating-point dtype, got {dtype}; use dovetail.iinfo for integers")
+        info: Any
         if dtype is bfloat16:
             import ml_dtypes
 

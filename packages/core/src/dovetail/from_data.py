@@ -102,7 +102,7 @@ def _sequence_of(data: Any) -> Any:
 
 
 def _gather_kinds(data: Any, kinds: set[Any]) -> bool:
-    """Add the types of the numbers in nested sequences to ``kinds``; return whether tensors or arrays are among them."""
+    """Add the types of the numbers in nested sequences to ``kinds``; return whether there are tensors or arrays."""
     found = set(map(type, data))
     others = False
     if list in found or tuple in found:
@@ -236,8 +236,8 @@ def asarray(
         raise ValueError(
             f"asarray: {kind} cannot become {out.dtype} on {out.device} without a copy; leave copy=False out"
         )
-    if copy and out is shared:
-        out = out.clone()
+    if copy and shared is not None and out is shared:
+        out = shared.clone()
     if out.requires_grad and not requires_grad:
         return out.detach()
     return out.requires_grad_() if requires_grad else out

@@ -106,11 +106,6 @@ class Tensor:
         def __pow__(self, other: Any) -> Tensor: ...
         def __matmul__(self, other: Any) -> Tensor: ...
         def __neg__(self) -> Tensor: ...
-        @property
-        def ndim(self) -> int: ...
-        @property
-        def device(self) -> Device: ...
-        def dim(self) -> int: ...
         def __getitem__(self, index: Any) -> Tensor: ...
         def __setitem__(self, index: Any, value: Any) -> None: ...
         def __lt__(self, other: Any) -> Tensor: ...
@@ -130,7 +125,7 @@ class Tensor:
         return self.shape if dim is None else self._array.shape[dim]
 
     #: The number of dimensions; read by C, as these are asked for often.
-    ndim = property(attrgetter("_array.ndim"))
+    ndim: Any = property(attrgetter("_array.ndim"))
     dim = ndimension = lambda self: self._array.ndim
 
     def numel(self) -> int:
@@ -145,7 +140,7 @@ class Tensor:
         return self._device.dtypes[self._array.dtype]
 
     #: Where the elements are.
-    device = property(attrgetter("_device"))
+    device: Any = property(attrgetter("_device"))
 
     def is_floating_point(self) -> bool:
         """Return whether the dtype is floating point."""
@@ -332,7 +327,7 @@ class Tensor:
     def __contains__(self, element: Any) -> bool:
         if not isinstance(element, (Tensor, int, float, complex, np.generic)):
             raise RuntimeError(f"`in` looks for a number or a tensor in a tensor, got {type(element).__name__}")
-        return bool((self == element).any())
+        return bool(Tensor.__eq__(self, element).any())  # type: ignore[attr-defined]
 
     __hash__ = object.__hash__
 

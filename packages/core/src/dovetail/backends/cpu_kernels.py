@@ -256,7 +256,7 @@ def _ordering(name: str, function: Callable[[Any, Any], Any]) -> Callable[..., A
     return kernel
 
 
-_ORDERED = {
+_ORDERED: dict[str, Any] = {
     "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "maximum": np.maximum,
     "minimum": np.minimum,
 }  # fmt: skip

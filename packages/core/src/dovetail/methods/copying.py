@@ -30,16 +30,16 @@ def _attributes(self: Tensor) -> dict[str, Any]:
     return dict(getattr(self, "__dict__", {}))
 
 
-@method
-def __copy__(self: Tensor) -> Tensor:
+@method("__copy__")
+def _shallow(self: Tensor) -> Tensor:
     """Return a leaf on the same memory."""
     out = remade(type(self), self._array, self._device, self.requires_grad, _attributes(self))
     out._alias = shared_of(self)
     return out
 
 
-@method
-def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
+@method("__deepcopy__")
+def _deep(self: Tensor, memo: dict[int, Any]) -> Tensor:
     """Return a copy of a leaf, its gradient and its attributes.
 
     Raises:
@@ -88,8 +88,8 @@ def _at(base: np.ndarray, place: tuple) -> np.ndarray:
     return np.ndarray(shape, base.dtype, base, start, strides)
 
 
-@method
-def __reduce_ex__(self: Tensor, protocol: Any) -> Any:
+@method("__reduce_ex__")
+def _pickled(self: Tensor, protocol: Any) -> Any:
     """Return what a pickle keeps; the arrays are those of NumPy, so that tensors of one memory stay so."""
     if self._device is CPU:
         base, place = _place(self._array)

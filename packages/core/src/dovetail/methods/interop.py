@@ -25,8 +25,8 @@ OPERATORS = {
 }  # fmt: skip
 
 
-@method
-def __array__(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+@method("__array__")
+def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
     """Return the elements as NumPy's functions want them: on the same memory, unless a dtype or ``copy`` asks for more.
 
     Raises:
@@ -35,14 +35,14 @@ def __array__(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.n
     return np.array(self.numpy(), dtype=dtype, copy=copy)
 
 
-@method
-def __array_wrap__(self: Tensor, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+@method("__array_wrap__")
+def _wrap(self: Tensor, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
     """Return the result of a NumPy function on this tensor as a tensor, where there is a dtype for it."""
     return _wrapped(array)
 
 
-@method
-def __array_ufunc__(self: Tensor, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+@method("__array_ufunc__")
+def _ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
     """Run a NumPy function on tensors: operators as the tensors' own, with gradients; others by NumPy, to a tensor.
 
     Raises:
@@ -105,14 +105,14 @@ def _expect_no_grad(self: Tensor, error: type[Exception] = BufferError) -> None:
         raise error("can't export a tensor that requires a gradient; use tensor.detach()")
 
 
-@method
-def __dlpack_device__(self: Tensor) -> tuple[int, int]:
+@method("__dlpack_device__")
+def _dlpack_device(self: Tensor) -> tuple[int, int]:
     """Return DLPack's numbers for the device that the tensor is on."""
     return self._array.__dlpack_device__()
 
 
-@method
-def __dlpack__(self: Tensor, **options: Any) -> Any:
+@method("__dlpack__")
+def _dlpack(self: Tensor, **options: Any) -> Any:
     """Return a DLPack capsule of the tensor's memory; takes the protocol's ``stream``, ``max_version`` and the like.
 
     Raises:

@@ -50,7 +50,7 @@ for _name, _op in {
     "mod": ops.remainder, "pow": ops.pow, "and": ops.bitwise_and, "or": ops.bitwise_or, "xor": ops.bitwise_xor,
     "lshift": ops.bitwise_left_shift, "rshift": ops.bitwise_right_shift,
 }.items():  # fmt: skip
-    _operator = operator_of(_op.definition, is_foreign)
+    _operator = operator_of(_op.definition, is_foreign)  # type: ignore[attr-defined]
     setattr(Tensor, f"__{_name}__", _operator)
     setattr(Tensor, f"__r{_name}__", _operator if _name in ("add", "mul") else _reflected(_op))
     setattr(Tensor, f"__i{_name}__", _guarded(in_place(_op), is_foreign))
@@ -65,19 +65,19 @@ def _pos(self: Tensor) -> Tensor:
     return self
 
 
-def _mT(self: Tensor) -> Tensor:
+def _matrices_transposed(self: Tensor) -> Tensor:
     """The tensor with its last two dimensions exchanged."""
     return transpose(self, -1, -2) if _is_matrix("mT", self) else self
 
 
-def _T(self: Tensor) -> Tensor:
+def _reversed_dims(self: Tensor) -> Tensor:
     """The tensor with its dimensions in the opposite order; for a matrix its transpose."""
     if self.ndim != 2:
-        _warn_about_T(self)
+        _warn_about_dims(self)
     return permute(self, *reversed(range(self.ndim)))
 
 
-def _warn_about_T(self: Tensor) -> None:
+def _warn_about_dims(self: Tensor) -> None:
     import warnings
 
     advice = "use .mT for the transpose of a batch of matrices, or .permute(*range(x.ndim)[::-1])"
@@ -85,14 +85,14 @@ def _warn_about_T(self: Tensor) -> None:
     warnings.warn(text, UserWarning, stacklevel=3)
 
 
-def _H(self: Tensor) -> Tensor:
+def _adjoint(self: Tensor) -> Tensor:
     """The matrix transposed, and conjugated where it is complex."""
     if self.ndim not in (0, 2):
         raise ShapeError(f"H is there for matrices, got sizes {tuple(self.shape)}; use .mH for batches of them")
-    return _mH(self)
+    return _matrices_adjoint(self)
 
 
-def _mH(self: Tensor) -> Tensor:
+def _matrices_adjoint(self: Tensor) -> Tensor:
     """The tensor with its last two dimensions exchanged, and conjugated where it is complex."""
     flipped = transpose(self, -1, -2) if _is_matrix("mH", self) else self
     return flipped.conj() if self.is_complex() else flipped
@@ -115,9 +115,9 @@ for _name, _call in {
     "__invert__": ops.bitwise_not,
     "__getitem__": getitem,
     "__setitem__": setitem,
-    "T": property(_T),
-    "mT": property(_mT),
-    "H": property(_H),
-    "mH": property(_mH),
+    "T": property(_reversed_dims),
+    "mT": property(_matrices_transposed),
+    "H": property(_adjoint),
+    "mH": property(_matrices_adjoint),
 }.items():
     setattr(Tensor, _name, _call)

@@ -9,6 +9,7 @@ from dovetail.ops import (
     conv,
     elementwise,
     index,
+    integers,
     linalg,
     loss,
     norm,
@@ -18,12 +19,11 @@ from dovetail.ops import (
     random,
     reduce,
     shape,
-    shift,
 )
 
 FAMILIES = (
-    activation, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce, shape,
-    shift,
+    activation, compare, conv, elementwise, index, integers, linalg, loss, norm,
+    optimizer, order, pool, random, reduce, shape,
 )  # fmt: skip
 
 globals().update({name: definition.call for name, definition in OPS.items()})

@@ -1,9 +1,36 @@
-"""Shifts of the bits of integers."""
+"""What only integers do: shifts of their bits; and what they cannot do: divide by 0, and have inverses."""
 
 from __future__ import annotations
 
-from dovetail.errors import DTypeError
+from dovetail.errors import DivisionByZeroError, DTypeError
 from dovetail.op import Sample, op
+
+
+def expect_divisors(xp, name, x, y):
+    """Refuse to divide integers by 0, and complex numbers with a remainder."""
+    kind = (y if isinstance(x, (int, float, complex)) else x).dtype
+    if xp.isdtype(kind, "integral") and not xp.all(xp.asarray(y) != 0):
+        raise DivisionByZeroError(
+            f"{name}: ZeroDivisionError: an integer is divided by 0; convert with .float() for inf"
+        )
+    if xp.isdtype(kind, "complex floating"):
+        raise DTypeError(f"{name}: takes real numbers, got {kind}; complex ones have no order to round in")
+
+
+def integer_power(xp, x, y):
+    """Return the power of integers, whose inverses are not integers."""
+    if isinstance(y, int):
+        if y < 0:
+            raise DTypeError(
+                f"pow: integers to negative integer powers are no integers, got {y}; convert with .float()"
+            )
+        return x**y
+    if not xp.any(y < 0):
+        return x**y
+    x = xp.asarray(x, dtype=y.dtype) if isinstance(x, int) else x
+    parity = xp.where(y % 2 == 0, xp.ones_like(x * y), xp.broadcast_to(x, (x * y).shape))
+    inverse = xp.where(xp.abs(x) == 1, parity, xp.zeros_like(parity))
+    return xp.where(y < 0, inverse, x ** xp.where(y < 0, xp.zeros_like(y), y))
 
 
 def _integers(xp, x, y, name):
