@@ -97,9 +97,10 @@ remainder.sample(_two_nonzero)
 @op(promote="number")
 def pow(xp, x, y):
     """Return ``x`` to the power ``y``; an integer to a negative tensor of integers is 0, but for 1 and -1."""
-    if isinstance(x, (float, complex)) or not xp.isdtype((y if isinstance(x, int) else x).dtype, "integral"):
-        return x**y
-    return integer_power(xp, x, y)
+    whole = not isinstance(x, (float, complex)) and not isinstance(y, (float, complex))
+    if whole and xp.isdtype((y if isinstance(x, int) else x).dtype, "integral"):
+        return integer_power(xp, x, y)
+    return x**y
 
 
 def _pow_x(g, x, y):
