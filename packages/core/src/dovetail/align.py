@@ -30,6 +30,9 @@ def align(op: Op, inputs: tuple) -> tuple[tuple, tuple, Device]:
     found = ready(op, inputs)
     if found is not None:
         return inputs, tuple(found[0]), found[1]
+    beside = _with_number(op, inputs)
+    if beside is not None:
+        return beside
     if not inputs:
         raise ShapeError(f"{op.name}: expected a non-empty list of tensors")
     device = _common_device(op, inputs)
@@ -61,6 +64,24 @@ def ready(op: Op, inputs: tuple) -> tuple[list, Device] | None:
     if device is None or (op.least and device.categories[dtype] < op.least):
         return None
     return arrays, device
+
+
+def _with_number(op: Op, inputs: tuple) -> tuple[tuple, tuple, Device] | None:
+    """Return what ``align`` does for a number beside a tensor whose dtype the result has, without a search for it."""
+    if len(inputs) != 2 or op.promote not in ("same", "number", "float"):
+        return None
+    first = isinstance(inputs[0], Tensor)
+    x, number = inputs if first else inputs[::-1]
+    if not isinstance(x, Tensor) or number.__class__ not in (builtins.float, builtins.int):
+        return None
+    dtype = x.dtype
+    if dtype.category < (2 if number.__class__ is builtins.float or op.least > 1 else 1) or dtype.is_complex:
+        return None
+    if dtype.category == 2:
+        number = x._device.backend.number(builtins.float(number), dtype)
+    if first:
+        return (x, number), (x._array, number), x._device
+    return (number, x), (number, x._array), x._device
 
 
 def _common_device(op: Op, inputs: tuple) -> Device:

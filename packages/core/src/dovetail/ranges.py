@@ -95,6 +95,8 @@ def _counted(start: Any, step: Any, count: int, dtype: DType) -> np.ndarray:
     whole = count // (2 * width) * 2 * width
     wide = EXACT if dtype is dtypes.float64 else np.float64
     start, step = wide(start), wide(step)
+    if not whole:
+        return (start + step * np.arange(count)).astype(dtype.numpy)
     out = np.empty(count, dtype.numpy)
     firsts = (start + step * np.arange(0, whole, width)).astype(dtype.numpy).astype(wide)
     out[:whole] = (firsts[:, None] + step * np.arange(width)).reshape(-1)

@@ -36,7 +36,7 @@ def pow(xp: Any, x: Any, y: Any) -> Any:
     """Take the usual exponents without the general power, as NumPy does for its Python numbers."""
     if _dtype(x, y).kind in "iu":
         return NotImplemented
-    if np.ndim(y) == 0 and not isinstance(x, (int, float, complex)):
+    if getattr(y, "ndim", 0) == 0 and not isinstance(x, (int, float, complex)):
         if y == 2:
             return x * x
         if y == 0.5 and x.dtype.kind == "f":
@@ -49,13 +49,18 @@ def pow(xp: Any, x: Any, y: Any) -> Any:
 
 
 def floor_divide(xp: Any, x: Any, y: Any) -> Any:
-    """Divide floating-point numbers at once; the reference kernel looks for what is 0 first."""
-    return x // y if _dtype(x, y).kind in "fV" else NotImplemented
+    """Divide at once where no integer is divided by 0; the reference kernel says what is wrong."""
+    return x // y if _divides(x, y) else NotImplemented
 
 
 def remainder(xp: Any, x: Any, y: Any) -> Any:
     """As ``floor_divide``."""
-    return x % y if _dtype(x, y).kind in "fV" else NotImplemented
+    return x % y if _divides(x, y) else NotImplemented
+
+
+def _divides(x: Any, y: Any) -> bool:
+    kind = _dtype(x, y).kind
+    return kind in "fV" or (kind in "iu" and bool(y if y.__class__ is int else y.all()))
 
 
 def linear(xp: Any, x: Any, weight: Any, bias: Any = None) -> Any:
