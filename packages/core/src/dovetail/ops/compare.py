@@ -12,8 +12,20 @@ def _truth(xp, x):
 
 def expect_order(xp, name, x, y):
     """Refuse complex numbers, which have no order; NumPy would look at the real parts first."""
-    if xp.isdtype((y if isinstance(x, (int, float)) else x).dtype, "complex floating"):
+    if is_complex(xp, y if isinstance(x, (int, float)) else x):
         refuse_order(name)
+
+
+def is_integer(xp, x) -> bool:
+    """Return whether an array holds integers. ``xp.isdtype`` knows only a namespace's own dtypes, and not bfloat16."""
+    if getattr(x.dtype, "kind", "") == "f":  # NumPy says so at once
+        return False
+    return x.dtype in (xp.int64, xp.int32, xp.int16, xp.int8, xp.uint8)
+
+
+def is_complex(xp, x):
+    """Return whether an array holds complex numbers."""
+    return x.dtype in (getattr(xp, "complex64", None), getattr(xp, "complex128", None))
 
 
 def refuse_order(name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from dovetail.op import Sample, op
-from dovetail.ops.compare import expect_order
+from dovetail.ops.compare import expect_order, is_integer
 from dovetail.ops.integers import expect_divisors, integer_power
 
 
@@ -98,7 +98,7 @@ remainder.sample(_two_nonzero)
 def pow(xp, x, y):
     """Return ``x`` to the power ``y``; an integer to a negative tensor of integers is 0, but for 1 and -1."""
     whole = not isinstance(x, (float, complex)) and not isinstance(y, (float, complex))
-    if whole and xp.isdtype((y if isinstance(x, int) else x).dtype, "integral"):
+    if whole and is_integer(xp, y if isinstance(x, int) else x):
         return integer_power(xp, x, y)
     return x**y
 

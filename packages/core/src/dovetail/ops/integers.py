@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dovetail.errors import DivisionByZeroError, DTypeError
 from dovetail.op import Sample, op
+from dovetail.ops.compare import is_complex, is_integer
 
 
 def expect_divisors(xp, name, x, y):
     """Refuse to divide integers by 0, and complex numbers with a remainder."""
-    kind = (y if isinstance(x, (int, float, complex)) else x).dtype
-    if xp.isdtype(kind, "integral") and not xp.all(xp.asarray(y) != 0):
+    array = y if isinstance(x, (int, float, complex)) else x
+    if is_integer(xp, array) and not xp.all(xp.asarray(y) != 0):
         raise DivisionByZeroError(
             f"{name}: ZeroDivisionError: an integer is divided by 0; convert with .float() for inf"
         )
-    if xp.isdtype(kind, "complex floating"):
-        raise DTypeError(f"{name}: takes real numbers, got {kind}; complex ones have no order to round in")
+    if is_complex(xp, array):
+        raise DTypeError(f"{name}: takes real numbers, got {array.dtype}; complex ones have no order to round in")
 
 
 def integer_power(xp, x, y):
@@ -36,7 +37,7 @@ def integer_power(xp, x, y):
 def _integers(xp, x, y, name):
     """Return both as arrays of integers, and how many bits these have; NumPy's shifts take booleans too."""
     array = y if isinstance(x, (int, float)) else x
-    if not xp.isdtype(array.dtype, "integral"):
+    if not is_integer(xp, array):
         raise DTypeError(f"{name}: shifts integers, got {array.dtype}; convert with .int() or .long()")
     x, y = (xp.asarray(value, dtype=array.dtype) if isinstance(value, int) else value for value in (x, y))
     return x, y, xp.iinfo(array.dtype).bits
@@ -57,7 +58,7 @@ def bitwise_right_shift(xp, x, y):
     inside = (y >= 0) & (y < bits)
     return (
         x >> xp.where(inside, y, xp.full_like(y, bits - 1))
-        if xp.isdtype(x.dtype, "signed integer")
+        if x.dtype != xp.uint8
         else xp.where(inside, x >> xp.where(inside, y, xp.zeros_like(y)), xp.zeros_like(x))
     )
 
