@@ -178,8 +178,9 @@ def _general(op: Op) -> Any:
     has_out = "out" in op.inputs  # as a rule's own op may have
 
     def call(*args, **kwargs):
-        if kwargs and not has_out and "out" in kwargs:
-            return aside(call, args, kwargs, kwargs.pop("out"))
+        out = kwargs.pop("out", None) if kwargs and not has_out else None
+        if out is not None:
+            return aside(call, args, kwargs, out)
         inputs, options = bind(op, args, kwargs)
         if active_modes and state.modes:
             return through_modes(call, inputs, options)

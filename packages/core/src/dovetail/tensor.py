@@ -304,6 +304,8 @@ class Tensor(metaclass=_TensorType):
         Raises:
             RuntimeError: there is not exactly one.
         """
+        if active_modes and state.modes:
+            tell("leaves", self)
         try:
             value = self._array.item()
         except (AttributeError, ValueError):
@@ -330,6 +332,8 @@ class Tensor(metaclass=_TensorType):
         return self._array.shape[0]
 
     def __bool__(self) -> bool:
+        if active_modes and state.modes:
+            tell("leaves", self)
         try:
             return bool(self._array.item())
         except (AttributeError, ValueError):

@@ -81,7 +81,7 @@ def _indexed(node: Any) -> str:
             return "SelectBackward0"
         if isinstance(part, slice) and part != slice(None):
             return "SliceBackward0"
-    return "SliceBackward0" if slice(None) in parts else "AliasBackward0"
+    return "SliceBackward0" if parts == (slice(None),) else "AliasBackward0"
 
 
 _TOLD = {
