@@ -59,7 +59,7 @@ def _unary(op: Op) -> Any:
         out = new(Tensor)  # what Tensor(result, device) does, without the call
         out._array = result
         out._device = device
-        out._node = out._alias = out.grad = None
+        out._node = out._alias = out._grad = None
         node_x = x._node
         if node_x is None or not state.grad or not op.differentiable:
             return out
@@ -97,7 +97,7 @@ def _binary(op: Op) -> Any:
             result = device.backend.as_array(result)
         out = new(Tensor)
         out._array, out._device = result, device
-        out._node = out._alias = out.grad = None
+        out._node = out._alias = out._grad = None
         node_x, node_y = None if a is x else x._node, None if b is y else y._node
         if (node_x is None and node_y is None) or not state.grad or not op.differentiable:
             return out

@@ -7,10 +7,12 @@ from typing import Any
 
 
 class State(threading.local):
-    """What each thread has for itself: whether operations are recorded, and the modes that see them."""
+    """What each thread has for itself: whether operations are recorded, and what sees them and what they save."""
 
     grad = True
+    inference = False
     modes: tuple[Mode, ...] = ()
+    packers: tuple[Any, ...] = ()
 
 
 state = State()

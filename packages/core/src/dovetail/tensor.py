@@ -62,7 +62,7 @@ class Tensor:
         tensor([1., 2.])
     """
 
-    __slots__ = ("__weakref__", "_alias", "_array", "_device", "_node", "grad")
+    __slots__ = ("__weakref__", "_alias", "_array", "_device", "_grad", "_hooks", "_node")
 
     #: NumPy leaves mixed operations to the tensor.
     __array_priority__ = 1000
@@ -74,13 +74,14 @@ class Tensor:
         self._device: Device = device
         self._node: Any = None
         self._alias: Any = None
-        self.grad: Tensor | None = None
+        self._grad: Tensor | None = None
 
     @staticmethod
     def _plain(array: Any, device: Device) -> Tensor:
         return Tensor(array, device)
 
     if TYPE_CHECKING:
+        grad: Tensor | None
 
         def __getattr__(self, name: str) -> Any: ...
         def __add__(self, other: Any) -> Tensor: ...
@@ -331,7 +332,7 @@ class Tensor:
             return memo[id(self)]
         out = _remade(type(self), self._device.backend.xp.asarray(self._array, copy=True), self._device, self._node)
         memo[id(self)] = out
-        out.grad = None if self.grad is None else self.grad.__deepcopy__(memo)
+        out._grad = None if self._grad is None else self._grad.__deepcopy__(memo)
         for name, value in getattr(self, "__dict__", {}).items():
             setattr(out, name, copy.deepcopy(value, memo))
         return out

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from dovetail.autograd import hooks
 from dovetail.errors import DTypeError, GradError, ShapeError
 from dovetail.modes import state
 from dovetail.op import Op
@@ -58,6 +59,19 @@ class View:
     def replay(self, tensor: Any) -> Any:
         """Make of ``tensor`` the view that was made of the base."""
         return replay(self.steps, tensor)
+
+
+class Sealed:
+    """Marks a result of an ``autograd.Function`` on an input's memory: a write would lose the function's gradient."""
+
+    __slots__ = ("shared",)
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+
+    @property
+    def version(self) -> int:
+        return self.shared.version
 
 
 def replay(steps: Steps, tensor: Any) -> Any:
@@ -115,6 +129,12 @@ def check_writable(tensor: Any, what: str) -> None:
     """Refuse to write to a leaf that needs a gradient, or to a view of one, while operations are recorded."""
     if not state.grad:
         return
+    base = tensor._alias.base if type(tensor._alias) is View else tensor
+    if type(base._alias) is Sealed:
+        raise GradError(
+            f"{what}: a result of an autograd.Function that is a view of an input is being used in an in-place "
+            "operation, which would lose the function's gradient; have its forward return a .clone()"
+        )
     if type(tensor._alias) is View and tensor._alias.base._node is not None and tensor._alias.base.is_leaf:
         raise GradError(
             f"{what}: a view of a leaf that needs a gradient is being used in an in-place operation; write to it "
@@ -185,7 +205,7 @@ def _rebase(tensor: Any, value: Any, shared: Shared) -> None:
         base, node = tensor, value._node
         if node is None and tensor._node is None:
             return
-        base._node = node
+        old_node, base._node = base._node, node
     else:
         base = alias.base
         if value._node is None and base._node is None:
@@ -195,11 +215,15 @@ def _rebase(tensor: Any, value: Any, shared: Shared) -> None:
         old = before(base)
         new = type(tensor)._plain(base._array, base._device)
         record(OVERWRITE, (old, value), {"steps": alias.steps}, (new,))
-        base._node = new._node
+        old_node, base._node = base._node, new._node
+    if hooks.nodes:
+        hooks.move_retained(base, old_node)
     for reference in list(shared.views):
         view = reference()
         if view is not None and type(view._alias) is View and view._alias.base is base:
-            view._node = view._alias.replay(base)._node
+            old_node, view._node = view._node, view._alias.replay(base)._node
+            if hooks.nodes:
+                hooks.move_retained(view, old_node)
 
 
 def _overwritten(xp: Any, base: Any, value: Any, *, steps: Steps) -> Any:
