@@ -124,6 +124,7 @@ class Program:
 
     def retain(self, number, slot):
         x = self.at(slot)
+        # not of views: PyTorch 2.13 forgets some that their base's writes go through, and may crash at their next hook
         if x.requires_grad and x._base is None and not any(x is kept for kept in self.retained):
             x.retain_grad()
             self.retained.append(x)
