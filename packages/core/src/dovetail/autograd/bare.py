@@ -129,15 +129,15 @@ class BareWalk:
 
     def add(self, leaf: Tensor, grad: Any, fresh: bool) -> None:
         """Add a gradient to a leaf's ``grad``, an array without a tensor around it where that is possible."""
-        total = leaf.grad
+        total = leaf._grad
         backend = self.device.backend
         if isinstance(grad, Tensor):
             accumulate(leaf, grad, fresh)
         elif total is None:
-            out = leaf.grad = new_tensor()
+            out = leaf._grad = new_tensor()
             out._array = grad if fresh and backend.is_owner(grad) else backend.copy(grad)
             out._device = self.device
-            out._node = out._alias = out.grad = None
+            out._node = out._alias = out._grad = None
         elif total._alias is None and total._array.dtype is grad.dtype and total._device is self.device:
             total._array = backend.add_into(total._array, grad)
         else:
@@ -166,12 +166,12 @@ class BareWalk:
 
 def accumulate(leaf: Any, grad: Any, fresh: bool) -> None:
     """Add a gradient to a leaf's ``grad``; the first one is kept as it is where nobody else can hold its memory."""
-    if leaf.grad is None:
-        leaf.grad = grad if fresh and grad._device.backend.is_owner(grad._array) else grad.clone()
+    if leaf._grad is None:
+        leaf._grad = grad if fresh and grad._device.backend.is_owner(grad._array) else grad.clone()
     elif state.grad:
-        leaf.grad = leaf.grad + grad
+        leaf._grad = leaf._grad + grad
     else:
-        add_into(leaf.grad, grad)
+        add_into(leaf._grad, grad)
 
 
 # Gradients without tensors: a backend's own, or rules that are arithmetic alone
