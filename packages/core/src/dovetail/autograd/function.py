@@ -6,7 +6,7 @@ import inspect
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, ClassVar
 
 from dovetail.autograd.function_node import FunctionNode
 from dovetail.autograd.grad_mode import no_grad
@@ -125,6 +125,7 @@ class FunctionOp:
     joint = keeps_tensors = True
     keeps_outputs = variadic = False
     kept: tuple = ()
+    plain: ClassVar[dict] = {}
     inputs = ("input",)
     evaluators = (lambda g, saved: saved[0].run(g),)
 

@@ -136,7 +136,7 @@ class inference_mode(_GradMode):
         super().__init__(not mode)
 
     def _begin(self) -> None:
-        state.grad, state.inference = self.mode, not self.mode
+        self._restore((self.mode, not self.mode))
 
 
 class set_grad_enabled(_GradMode):
