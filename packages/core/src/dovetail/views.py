@@ -218,11 +218,15 @@ def check_overlap(target: Any, others: Any, what: str) -> None:
 
 def before(tensor: Any) -> Any:
     """Return a tensor that stands for ``tensor`` as it was before an in-place operation: same memory and history."""
+    return _twin(tensor, "stands_for")
+
+
+def _twin(tensor: Any, event: str) -> Any:
     old = type(tensor)._plain(tensor._array, tensor._device)
     old._node = tensor._node
     old._alias = shared_of(tensor)
     if active_modes and state.modes:
-        tell("stands_for", old, tensor)
+        tell(event, old, tensor)
     return old
 
 
@@ -233,7 +237,7 @@ def become_view(tensor: Any, call: Callable[..., Any], *args: Any, **kwargs: Any
         check_origin(tensor, tensor._node is not None)
     source, own = tensor, type(tensor._alias) is not View
     if own:  # a view of itself would be a cycle, so what it was stands apart as the base
-        source = before(tensor)
+        source = _twin(tensor, "underlies")
     origin, outer, state.grad = source._alias.origin if not own else None, state.grad, True
     try:
         out = call(

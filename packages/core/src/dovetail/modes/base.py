@@ -78,6 +78,9 @@ class Mode:
     def stands_for(self, twin: Any, tensor: Any) -> None:
         """Be told that an op is about to see ``twin`` in place of ``tensor``, which will be written to."""
 
+    def underlies(self, base: Any, tensor: Any) -> None:
+        """Be told that ``base`` has the memory of ``tensor``, which is about to become a view of it."""
+
     def detached(self, tensor: Any, out: Any) -> None:
         """Be told that ``out`` is ``tensor`` without its history: the same one after ``detach_``."""
 
