@@ -114,7 +114,7 @@ def test_a_replay_refuses_what_the_function_refuses():
 
     graph = trace(function, numbers(3))
     for call in (graph, function):
-        with pytest.raises(dovetail.errors.GradError, match="exp: 'out'.*modified by an in-place operation"):
+        with pytest.raises(dovetail.errors.GradError, match=r"exp: 'out'.*modified by an in-place operation"):
             call(dovetail.ones(3, dtype=dovetail.float64, requires_grad=True)).sum().backward()
 
 

@@ -256,7 +256,9 @@ def become_view(tensor: Any, call: Callable[..., Any], *args: Any, **kwargs: Any
     shared = shared_of(tensor)
     shared.version += 1
     if shared.guarded:
-        _cut_off(shared)
+        from dovetail.view_copies import cut_off
+
+        cut_off(shared)
     return tensor
 
 
@@ -301,7 +303,9 @@ def written(tensor: Any, value: Any) -> Any:
     if state.grad:
         rebase(tensor, value, shared)
     if shared.guarded:
-        _cut_off(shared)
+        from dovetail.view_copies import cut_off
+
+        cut_off(shared)
     return tensor
 
 
@@ -326,31 +330,19 @@ def check_origin(tensor: Any, recorded: bool) -> None:
         check_overlap(tensor, (), "a recorded write")
         if alias.origin is None:
             return
-        raise GradError(f"{_unclear(alias)} and is being modified inplace; {_ADVICE[alias.origin == NO_GRAD]}")
+        raise GradError(f"{unclear(alias)} and is being modified inplace; {ADVICE[alias.origin == NO_GRAD]}")
 
 
-_ADVICE = (
+ADVICE = (
     "write to a copy made by .clone(), or take each part by itself, by indexing or .narrow()",
     "make the view and write to it both inside the no_grad block, or both outside",
 )
 
 
-def _unclear(alias: View) -> str:
+def unclear(alias: View) -> str:
     if alias.origin == NO_GRAD:
         return "this view was created in no_grad mode"
     return f"this view is the output of {alias.origin}, which returns multiple views,"
-
-
-def _cut_off(shared: Shared) -> None:
-    """After a write, make it an error to ask for the gradient of a view for which it would be unclear."""
-    from dovetail.dispatch import record
-
-    for view in shared.alive():
-        alias = view._alias
-        if alias.origin is not None and alias.base._node is not None:
-            problem = f"{_unclear(alias)} and its base or another view of its base has been modified inplace; "
-            with_advice = problem + _ADVICE[alias.origin == NO_GRAD]
-            record(LOST_VIEW, (alias.base,), {"message": with_advice}, (view,))
 
 
 def rebase(tensor: Any, value: Any, shared: Shared) -> None:
@@ -393,16 +385,3 @@ def _base_gradient(g: Any, steps: Steps) -> Any:
 
 OVERWRITE = Op(_overwritten, promote=None, view=False, mutates=(), outputs=("out",), no_grad_outputs=())
 OVERWRITE.vjp(base=_base_gradient, value=lambda g, steps: replay(steps, g))
-
-
-def _lost_view(xp: Any, base: Any, *, message: str) -> Any:
-    """Stand for the history of a view that a write to its base has cut off."""
-    raise AssertionError("this op is only recorded, never run")
-
-
-def _refuse(g: Any, message: str) -> Any:
-    raise GradError(message)
-
-
-LOST_VIEW = Op(_lost_view, promote=None, view=False, mutates=(), outputs=("out",), no_grad_outputs=())
-LOST_VIEW.vjp(base=_refuse)

@@ -127,7 +127,7 @@ def _writing_unary(op: Op, slow: Callable[..., Any]) -> Callable[..., Any]:
             written = self._memory()  # about numbers, which are written by then
         except Exception:
             return slow(self)
-        return _count(self, alias) if written is array else slow(self)  # into a scalar of NumPy nothing is written
+        return _count(self, alias) if written is array else slow(self)  # a scalar of NumPy is not
 
     return method
 
@@ -164,7 +164,7 @@ def _writing_binary(op: Op, slow: Callable[..., Any]) -> Callable[..., Any]:
             written = self._memory()  # about numbers, which are written by then
         except Exception:
             return slow(self, other)
-        return _count(self, alias) if written is array else slow(self, other)  # into a scalar of NumPy nothing is written
+        return _count(self, alias) if written is array else slow(self, other)  # a scalar of NumPy is not
 
     return method
 

@@ -61,6 +61,7 @@ class CpuBackend(Backend):
     capabilities = frozenset({"float64", "float16", "bfloat16", "complex", "writes", "views"})
     autocast_dtype = "bfloat16"
     autocast_float32 = AUTOCAST_FLOAT32_CPU
+    autocast_widest = frozenset({"index_copy"})
     plain_operators = True
     gradients = GRADIENTS
 

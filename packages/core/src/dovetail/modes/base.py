@@ -191,7 +191,7 @@ def amid(what: Any, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 def one_op_under_autocast(function: Callable[..., Any]) -> Callable[..., Any]:
     """Mark a function that composes what PyTorch has as one op: autocast treats it as one, by its name.
 
-    Its float32 list, or the dtype of its first argument, decides; without a mode this costs one falsy test.
+    Its lists, or the dtype of its first argument, decide; without a mode this costs one falsy test.
     """
 
     @wraps(function)
