@@ -1,7 +1,7 @@
 """What few writes to views need.
 
-On backends that gave copies, what is written to one array is carried over to the others; and where a view would lose its
-gradient, asking for that becomes an error.
+On backends that gave copies, what is written to one array is carried over to the others; and where a view would lose
+its gradient, asking for that becomes an error.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dovetail import creation, ops
+from dovetail.autograd.grad_mode import set_grad_enabled
 from dovetail.dispatch import record
 from dovetail.errors import GradError
 from dovetail.modes import state
@@ -23,12 +24,13 @@ from dovetail.views import ADVICE, NO_GRAD, Shared, Steps, View, replay, unclear
 @contextmanager
 def _unseen() -> Iterator[None]:
     """Run ops that are no part of the program: nothing is recorded, no mode sees them."""
-    outer = state.grad, state.modes
-    state.grad, state.modes = False, ()
+    outer = state.modes
+    state.modes = ()
     try:
-        yield
+        with set_grad_enabled(False):
+            yield
     finally:
-        state.grad, state.modes = outer
+        state.modes = outer
 
 
 def positions_of(steps: Steps, shape: tuple[int, ...]) -> Any:
@@ -75,7 +77,8 @@ def cut_off(shared: Shared) -> None:
         if alias.origin is not None and alias.base._node is not None:
             problem = f"{unclear(alias)} and its base or another view of its base has been modified inplace; "
             with_advice = problem + ADVICE[alias.origin == NO_GRAD]
-            record(LOST_VIEW, (alias.base,), {"message": with_advice}, (view,))
+            with set_grad_enabled(True):  # what is lost under no_grad is lost
+                record(LOST_VIEW, (alias.base,), {"message": with_advice}, (view,))
 
 
 def _lost_view(xp: Any, base: Any, *, message: str) -> Any:
