@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from dovetail import creation, ops
+from dovetail import ops, ranges
 from dovetail.autograd.grad_mode import set_grad_enabled
 from dovetail.dispatch import record
 from dovetail.errors import GradError
@@ -36,7 +36,7 @@ def _unseen() -> Iterator[None]:
 def positions_of(steps: Steps, shape: tuple[int, ...]) -> Any:
     """Return as a NumPy array which elements, counted in the flattened base, a view shows."""
     with _unseen():
-        counted = creation.arange(math.prod(shape), device="cpu").reshape(shape)
+        counted = ranges.arange(math.prod(shape), device="cpu").reshape(shape)
         return replay(steps, counted).numpy()
 
 

@@ -119,6 +119,8 @@ def _writing_unary(op: Op, slow: Callable[..., Any]) -> Callable[..., Any]:
         ):
             return slow(self, *args, **kwargs)
         array, device = self._array, self._device
+        if not array.shape:
+            array = self._memory()  # what is held as a number cannot be written to
         if least and device.categories.get(array.dtype, 0) < least:
             return slow(self)
         try:
@@ -140,6 +142,8 @@ def _writing_binary(op: Op, slow: Callable[..., Any]) -> Callable[..., Any]:
             given = args if other is MISSING else (other, *args)
             return slow(self, *given, **kwargs)
         alias, array, device = self._alias, self._array, self._device
+        if not array.shape:
+            array = self._memory()  # what is held as a number cannot be written to
         try:
             if other.__class__ in NUMBERS:
                 operand, node = other, None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail import creation, ops
+from dovetail import creation, ops, ranges
 from dovetail.errors import VmapError
 from dovetail.tensor import Tensor
 from dovetail.views import assign, before, check_writable
@@ -77,7 +77,7 @@ def write(x: Tensor, index: Any, value: Tensor) -> None:
             )
         assign(x, ops.where(mask.reshape((*mask.shape, *(1,) * (x.ndim - mask.ndim))), value, old))
         return
-    places = read(creation.arange(x.numel()).reshape(x.shape), index)
+    places = read(ranges.arange(x.numel()).reshape(x.shape), index)
     spread = value.expand(places.shape).reshape(-1)
     assign(x, _put(old.reshape(-1), 0, places.reshape(-1), spread).reshape(x.shape))
 

@@ -8,6 +8,7 @@ from typing import Any
 from dovetail import ops
 from dovetail.align import broadcast_clash
 from dovetail.errors import DTypeError, ShapeError
+from dovetail.from_data import tensor
 from dovetail.methods.registry import FUNCTIONS, method
 from dovetail.modes import active as active_modes
 from dovetail.modes import state
@@ -22,7 +23,7 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     check_writable(self, "copy_")
     if self._alias is not None:
         check_overlap(self, (src,), "copy_")
-    value = src.to(self)
+    value = src.to(self) if isinstance(src, Tensor) else tensor(src, dtype=self.dtype, device=self._device)
     return assign(self, value if value._array.shape == self._array.shape else _spread(value, self))
 
 
