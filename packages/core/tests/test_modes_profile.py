@@ -175,3 +175,16 @@ def test_flops_are_printed_when_asked(capsys):
     with FlopCounter(display=True):
         dovetail.ones(2, 2) @ dovetail.ones(2, 2)
     assert " - matmul" in capsys.readouterr().out
+
+
+def test_moving_elements_counts_nothing():
+    x = dovetail.rand(4, 4, requires_grad=True)
+    places = dovetail.tensor([[0, 3], [1, 2]])
+    with profile() as prof:
+        made = x.gather(0, places), x.scatter(0, places, x), x.index_copy(0, places[0], x[:2]), x.t().contiguous()
+        made[1].diagonal().backward(dovetail.ones(4))
+        x.detach().clone().index_fill_(0, places[0], 1.5).fill_(0).zero_()
+        x.index_add(0, places[0], x[:2])
+    counts = {row.key: row.flops for row in prof.key_averages()}
+    assert {"gather", "scatter", "arranged", "diagonal_backward", "put", "fill"} <= counts.keys()
+    assert {key: count for key, count in counts.items() if count} == {"put_add": 16, "add": 16}  # x has two gradients

@@ -1,4 +1,8 @@
-"""Views on backends that gave a copy: what is written to one array is carried over to the others."""
+"""What few writes to views need.
+
+On backends that gave copies, what is written to one array is carried over to the others; and where a view would lose
+its gradient, asking for that becomes an error.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +12,25 @@ from contextlib import contextmanager
 from typing import Any
 
 from dovetail import ops, ranges
+from dovetail.autograd.grad_mode import set_grad_enabled
+from dovetail.dispatch import record
+from dovetail.errors import GradError
 from dovetail.modes import state
+from dovetail.op import Op
 from dovetail.tensor import Tensor
-from dovetail.views import Shared, Steps, View, replay
+from dovetail.views import ADVICE, NO_GRAD, Shared, Steps, View, replay, unclear
 
 
 @contextmanager
 def _unseen() -> Iterator[None]:
     """Run ops that are no part of the program: nothing is recorded, no mode sees them."""
-    outer = state.grad, state.modes
-    state.grad, state.modes = False, ()
+    outer = state.modes
+    state.modes = ()
     try:
-        yield
+        with set_grad_enabled(False):
+            yield
     finally:
-        state.grad, state.modes = outer
+        state.modes = outer
 
 
 def positions_of(steps: Steps, shape: tuple[int, ...]) -> Any:
@@ -56,3 +65,30 @@ def refresh(shared: Shared) -> None:
         for view in shared.alive():
             source = view._alias.base
             view._array = view._alias.replay(Tensor(source._array, source._device))._array
+
+
+# Views whose gradient a write leaves unclear
+
+
+def cut_off(shared: Shared) -> None:
+    """After a write, make it an error to ask for the gradient of a view for which it would be unclear."""
+    for view in shared.alive():
+        alias = view._alias
+        if alias.origin is not None and alias.base._node is not None:
+            problem = f"{unclear(alias)} and its base or another view of its base has been modified inplace; "
+            with_advice = problem + ADVICE[alias.origin == NO_GRAD]
+            with set_grad_enabled(True):  # what is lost under no_grad is lost
+                record(LOST_VIEW, (alias.base,), {"message": with_advice}, (view,))
+
+
+def _lost_view(xp: Any, base: Any, *, message: str) -> Any:
+    """Stand for the history of a view that a write to its base has cut off."""
+    raise AssertionError("this op is only recorded, never run")
+
+
+def _refuse(g: Any, message: str) -> Any:
+    raise GradError(message)
+
+
+LOST_VIEW = Op(_lost_view, promote=None, view=False, mutates=(), outputs=("out",), no_grad_outputs=())
+LOST_VIEW.vjp(base=_refuse)

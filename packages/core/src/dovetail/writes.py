@@ -35,8 +35,10 @@ def in_place(call: Any, name: str = "") -> Callable[..., Any]:
         others = (*args, *kwargs.values())
         check_overlap(self, others, name)
         old = self
-        if state.grad and any(getattr(value, "_node", None) is not None for value in (self, *others)):
+        recorded = state.grad and any(getattr(value, "_node", None) is not None for value in (self, *others))
+        if recorded or (active_modes and state.modes):
             old = before(self)
+        if recorded:
             backend = self._device.backend
             if definition is None or _keeps_target(definition, self, args) or backend.remembers(old._array):
                 # a rule needs (or, in a composition, may need) the value that is about to be overwritten
@@ -44,7 +46,7 @@ def in_place(call: Any, name: str = "") -> Callable[..., Any]:
         value = call(old, *args, **kwargs)
         assign(self, value)
         if definition is not None and value._node.__class__ is Node and value._node.op is definition:
-            _keep_written(value._node, value, self)
+            keep_written(value._node, value, self)
         return self
 
     op = definition or OPS.get(call.__name__)
@@ -61,7 +63,7 @@ def _keeps_target(op: Op, target: Any, others: tuple) -> bool:
     return any(needed and op.inputs[0] in keeps for needed, keeps in zip(needs, op.keeps_by_input, strict=False))
 
 
-def _keep_written(node: Node, value: Any, target: Any) -> None:
+def keep_written(node: Node, value: Any, target: Any) -> None:
     """Have a node that saved its result save the tensor that it was written to, so that a later write is noticed."""
     if not node.op.keeps_outputs or node.saved is None or value.dtype is not target.dtype:
         return

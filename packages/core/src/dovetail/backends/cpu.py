@@ -77,6 +77,7 @@ class CpuBackend(Backend):
     capabilities = frozenset({"float64", "float16", "bfloat16", "complex", "writes", "views"})
     autocast_dtype = "bfloat16"
     autocast_float32 = AUTOCAST_FLOAT32_CPU
+    autocast_widest = frozenset({"index_copy"})
     plain_operators = True
     gradients = GRADIENTS
     dlpack_devices = frozenset({1, 3, 11})  # plain memory, and memory pinned for CUDA or ROCm
