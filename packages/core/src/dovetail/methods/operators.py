@@ -37,6 +37,17 @@ for _name, _op in {
     setattr(Tensor, f"__r{_name}__", _op if _name in ("add", "mul") else _reflected(_op))
     setattr(Tensor, f"__i{_name}__", in_place(_op))
 
+
+
+def _shift(name: str) -> Callable[..., Any]:
+    return lambda self, other: getattr(ops, name)(self, other)  # the op's family is imported when first asked for
+
+
+for _name, _shifted in {"lshift": _shift("bitwise_left_shift"), "rshift": _shift("bitwise_right_shift")}.items():
+    setattr(Tensor, f"__{_name}__", _shifted)
+    setattr(Tensor, f"__r{_name}__", _reflected(_shifted))
+    setattr(Tensor, f"__i{_name}__", in_place(_shifted))
+
 for _name in ("lt", "le", "gt", "ge"):
     setattr(Tensor, f"__{_name}__", getattr(ops, _name))
 for _name in ("eq", "ne"):

@@ -1,0 +1,72 @@
+"""Methods and functions that few programs need: each is a name until it is first asked for, then imported.
+
+A table says which module has them, so that ``import dovetail`` pays for a name and not for what is behind it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from dovetail._parts import LATE
+from dovetail.tensor import Tensor
+from dovetail.views import in_place
+
+#: By module: what is both ``dovetail.name(x)`` and ``x.name()``; ``other=name`` is another name for it.
+BOTH = {
+    "ops.angles": """
+        acos arccos=acos asin arcsin=asin sinh cosh asinh arcsinh=asinh acosh arccosh=acosh atanh arctanh=atanh
+        atan2 arctan2=atan2 hypot sinc
+    """,
+    "ops.special": "lgamma digamma erfc erfinv exp2 logaddexp xlogy logit",
+    "methods.elementwise": """
+        sgn frac deg2rad rad2deg positive logaddexp2 ldexp float_power clamp_min clamp_max nansum nanmean
+    """,
+    "ops.whole": "fmod copysign signbit heaviside nextafter gcd lcm bitwise_left_shift bitwise_right_shift",
+}
+#: By module: what is a function of ``dovetail`` only.
+FUNCTIONS_ONLY = {"methods.elementwise": "polygamma"}
+#: By module: what is a method only.
+METHODS_ONLY = {"methods.elementwise": "polygamma=_polygamma_method"}
+#: What has an in-place form too.
+IN_PLACE = """
+    acos arccos asin arcsin sinh cosh asinh arcsinh acosh arccosh atanh arctanh atan2 arctan2 hypot sinc
+    lgamma digamma erfc erfinv exp2 xlogy logit fmod copysign heaviside nextafter gcd lcm
+    bitwise_left_shift bitwise_right_shift sgn frac deg2rad rad2deg ldexp float_power clamp_min clamp_max polygamma
+"""
+
+
+class LateMethod:
+    """Stands for a method of Tensor until that is first asked for."""
+
+    __slots__ = ("module", "name", "source")
+
+    def __init__(self, name: str, module: str, source: str) -> None:
+        self.name = name
+        self.module = module
+        self.source = source
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        call = getattr(import_module(f"dovetail.{self.module}"), self.source.removesuffix("_"))
+        if self.source.endswith("_"):
+            call = in_place(call)
+        setattr(Tensor, self.name, call)
+        return call if instance is None else call.__get__(instance, owner)
+
+
+def _declare() -> None:
+    wanted = set(IN_PLACE.split())
+    for table, is_function, is_method in ((BOTH, True, True), (FUNCTIONS_ONLY, True, False), (METHODS_ONLY, False, True)):
+        for module, names in table.items():
+            for entry in names.split():
+                name, _, source = entry.partition("=")
+                source = source or name
+                if is_function:
+                    LATE[name] = f"dovetail.{module}:{source}"
+                if is_method:
+                    setattr(Tensor, name, LateMethod(name, module, source))
+                if name in wanted:
+                    setattr(Tensor, f"{name}_", LateMethod(f"{name}_", module, f"{source}_"))
+
+
+_declare()
