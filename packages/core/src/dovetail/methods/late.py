@@ -22,10 +22,15 @@ BOTH = {
     "methods.elementwise": """
         sgn frac deg2rad rad2deg positive logaddexp2 ldexp float_power clamp_min clamp_max nansum nanmean
     """,
+    "methods.products": "inner vdot ger kron addmm addmv addr addbmm baddbmm cross dist",
     "ops.whole": "fmod copysign signbit heaviside nextafter gcd lcm bitwise_left_shift bitwise_right_shift",
 }
 #: By module: what is a function of ``dovetail`` only.
-FUNCTIONS_ONLY = {"methods.elementwise": "polygamma"}
+FUNCTIONS_ONLY = {
+    "methods.einsum": "einsum",
+    "methods.elementwise": "polygamma",
+    "methods.products": "tensordot chain_matmul cdist pdist cosine_similarity",
+}
 #: By module: what is a method only.
 METHODS_ONLY = {"methods.elementwise": "polygamma=_polygamma_method"}
 #: What has an in-place form too.
@@ -33,6 +38,7 @@ IN_PLACE = """
     acos arccos asin arcsin sinh cosh asinh arcsinh acosh arccosh atanh arctanh atan2 arctan2 hypot sinc
     lgamma digamma erfc erfinv exp2 xlogy logit fmod copysign heaviside nextafter gcd lcm
     bitwise_left_shift bitwise_right_shift sgn frac deg2rad rad2deg ldexp float_power clamp_min clamp_max polygamma
+    addmm addmv addr addbmm baddbmm
 """
 
 

@@ -23,7 +23,7 @@ def _positive(make):
 
 
 def _pairs(make):
-    return [Sample(make(3, 4), make(3, 4)), Sample(make(3, 1), make(4)), Sample(make(3, 4), 2.5)]
+    return [Sample(make(3, 4), make(3, 4)), Sample(make(3, 1), make(4)), Sample(make(3, 4), 2)]
 
 
 def widened(compute):
