@@ -22,12 +22,24 @@ BOTH = {
     "methods.elementwise": """
         sgn frac deg2rad rad2deg positive logaddexp2 ldexp float_power clamp_min clamp_max nansum nanmean
     """,
+    "methods.arrange": "fliplr flipud rot90 diag_embed diagflat",
+    "methods.statistics": """
+        aminmax cummax cummin kthvalue mode nanmedian quantile nanquantile histc histogram msort unique_consecutive
+        cov corrcoef renorm diff
+    """,
+    "ops.running": "logcumsumexp",
     "methods.products": "inner vdot ger kron addmm addmv addr addbmm baddbmm cross dist",
     "ops.whole": "fmod copysign signbit heaviside nextafter gcd lcm bitwise_left_shift bitwise_right_shift",
 }
 #: By module: what is a function of ``dovetail`` only.
 FUNCTIONS_ONLY = {
+    "methods.arrange": """
+        broadcast_shapes broadcast_tensors atleast_1d atleast_2d atleast_3d column_stack dstack block_diag
+        cartesian_prod combinations tril_indices triu_indices vander hann_window hamming_window blackman_window
+        bartlett_window trapezoid trapz=trapezoid cumulative_trapezoid
+    """,
     "methods.einsum": "einsum",
+    "methods.statistics": "var_mean std_mean",
     "methods.elementwise": "polygamma",
     "methods.products": "tensordot chain_matmul cdist pdist cosine_similarity",
 }
@@ -38,7 +50,7 @@ IN_PLACE = """
     acos arccos asin arcsin sinh cosh asinh arcsinh acosh arccosh atanh arctanh atan2 arctan2 hypot sinc
     lgamma digamma erfc erfinv exp2 xlogy logit fmod copysign heaviside nextafter gcd lcm
     bitwise_left_shift bitwise_right_shift sgn frac deg2rad rad2deg ldexp float_power clamp_min clamp_max polygamma
-    addmm addmv addr addbmm baddbmm
+    renorm addmm addmv addr addbmm baddbmm
 """
 
 

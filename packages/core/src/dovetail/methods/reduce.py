@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail import ops
+from dovetail import ops, return_types
 from dovetail.errors import ShapeError
 from dovetail.methods.registry import check_dim, function
 from dovetail.ops.linalg import expect_matrices
@@ -18,9 +18,11 @@ from dovetail.tensor import Tensor
 def _both(
     extreme: Callable[..., Tensor], arg: Callable[..., Tensor], pairwise: Callable[..., Tensor], name: str
 ) -> Any:
-    def call(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-        if isinstance(dim, Tensor):
-            return pairwise(x, dim)
+    named = getattr(return_types, name)
+
+    def call(x: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+        if isinstance(dim, Tensor) or other is not None:
+            return pairwise(x, dim if other is None else other)
         if not x.numel() and (dim is None or x.shape[dim] == 0):
             raise ShapeError(f"{name}: needs at least one element to reduce, got sizes {tuple(x.shape)}")
         if dim is None:
@@ -28,7 +30,7 @@ def _both(
         check_dim(x, dim)
         indices = arg(x, dim=dim, keepdim=True)
         values = ops.gather(x, indices, dim=dim) if x.ndim else x
-        return Found(*((values, indices) if keepdim else (values.squeeze(dim), indices.squeeze(dim))))
+        return named(*((values, indices) if keepdim else (values.squeeze(dim), indices.squeeze(dim))))
 
     call.__name__ = name
     call.__doc__ = (
@@ -36,26 +38,6 @@ def _both(
         "that of each pair."
     )
     return function(call)
-
-
-class Found(tuple):
-    """Values and the indices at which they were found."""
-
-    __slots__ = ()
-
-    def __new__(cls, values: Tensor, indices: Tensor) -> Found:
-        return tuple.__new__(cls, (values, indices))
-
-    @property
-    def values(self) -> Tensor:
-        return self[0]
-
-    @property
-    def indices(self) -> Tensor:
-        return self[1]
-
-    def __repr__(self) -> str:
-        return f"values={self[0]!r},\nindices={self[1]!r}"
 
 
 _both(ops.amax, ops.argmax, ops.maximum, "max")
