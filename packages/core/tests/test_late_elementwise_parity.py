@@ -39,7 +39,11 @@ def test_unary(compare, name):
 def test_unary_over_dtypes(compare, name, dtype):
     if (name, dtype) == ("sgn", "bool"):  # refused, as sign is; see docs/differences.md
         return
-    compare(lambda lib, x: getattr(lib, name)(x), numbers(*UNARY[name], (3, 4), dtype), gradients=dtype == "float64" and name not in ("digamma", "sgn"))
+    compare(
+        lambda lib, x: getattr(lib, name)(x),
+        numbers(*UNARY[name], (3, 4), dtype),
+        gradients=dtype == "float64" and name not in ("digamma", "sgn"),
+    )
 
 
 @pytest.mark.parametrize("name", UNARY)

@@ -41,9 +41,7 @@ def test_max_and_min_in_their_forms(x):
     found = dovetail.min(x, dim=0, keepdim=True)
     assert (found.values.tolist(), found.indices.tolist()) == ([[0, 1, 2]], [[0, 0, 0]])
     assert x.max(dovetail.tensor(3.0)).tolist() == [[3, 3, 3], [3, 4, 5]]
-    assert repr(dovetail.tensor([2, 1]).min(0)) == (
-        "dovetail.return_types.min(\nvalues=tensor(1),\nindices=tensor(1))"
-    )
+    assert repr(dovetail.tensor([2, 1]).min(0)) == ("dovetail.return_types.min(\nvalues=tensor(1),\nindices=tensor(1))")
     for call in (lambda: dovetail.ones(0).max(), lambda: dovetail.ones(0, 3).min(0)):
         with pytest.raises(errors.ShapeError, match="needs at least one element to reduce, got sizes"):
             call()

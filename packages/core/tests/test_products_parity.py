@@ -148,7 +148,11 @@ CALLS = [
 ]
 REFUSED = [
     (lambda lib, x, y: lib.tensordot(x, y, 1), [(2, 3), (2, 3)], "contracted dimensions must match"),
-    (lambda lib, x, y: lib.tensordot(x, y, ([0, 1], [0])), [(2, 3), (2, 3)], "both lists of dims must be of one length"),
+    (
+        lambda lib, x, y: lib.tensordot(x, y, ([0, 1], [0])),
+        [(2, 3), (2, 3)],
+        "both lists of dims must be of one length",
+    ),
     (lambda lib, x, y: lib.tensordot(x, y, 3), [(2, 3), (2, 3)], "tensordot: dims must be from 0 to 2, got 3"),
     (lambda lib, x, y: lib.inner(x, y), [(2, 3), (2, 2)], "inner: the last dimensions must match"),
     (lambda lib, x, y: lib.vdot(x, y), [(3,), (3, 1)], "vdot: takes tensors of 1 dimensions"),

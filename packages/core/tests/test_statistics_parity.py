@@ -183,9 +183,7 @@ def test_errors_in_both(compare, call, says):
 
 def test_results_with_names(compare):
     found = dovetail.tensor([3, 1, 2]).sort()
-    assert repr(found) == (
-        "dovetail.return_types.sort(\nvalues=tensor([1, 2, 3]),\nindices=tensor([1, 2, 0]))"
-    )
+    assert repr(found) == ("dovetail.return_types.sort(\nvalues=tensor([1, 2, 3]),\nindices=tensor([1, 2, 0]))")
     values, indices = found
     assert values is found.values
     assert indices is found[1]

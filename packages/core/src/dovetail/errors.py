@@ -6,6 +6,7 @@ Each also is the built-in that PyTorch raises in the same place, so ``except Run
     ├── ShapeError            (RuntimeError)  sizes that do not fit together
     ├── DTypeError            (RuntimeError)  a dtype that the operation cannot take
     ├── DeviceError           (RuntimeError)  an unknown, missing or mixed device
+    ├── LinAlgError           (RuntimeError)  a matrix that cannot be inverted or decomposed
     ├── GradError             (RuntimeError)  misuse of autograd
     ├── PluginError           (RuntimeError)  a plug-in that does not load or does not keep its contract
     ├── LoadError             (RuntimeError)  a file that is damaged or not ours
@@ -28,6 +29,10 @@ class DTypeError(DovetailError, RuntimeError):
 
 class DeviceError(DovetailError, RuntimeError):
     """A device is unknown, cannot be used here, or tensors sit on different ones."""
+
+
+class LinAlgError(DovetailError, RuntimeError):
+    """A matrix cannot be inverted or decomposed."""
 
 
 class GradError(DovetailError, RuntimeError):

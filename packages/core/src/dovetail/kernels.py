@@ -18,7 +18,7 @@ _from_plugins: PluginKernels | None = None
 def prepared_kernel(op: Op, device: Device) -> Callable[..., Any]:
     """Return what the dispatcher calls for ``op`` on ``device``, a function of arrays and options, and remember it."""
     backend = device.backend
-    plain = not op.options and not op.variadic and not op.optional
+    plain = not op.options and not op.variadic and not op.optional and len(op.outputs) == 1
     arity = len(op.inputs) if plain and len(op.inputs) <= 2 else None
     candidates = []
     for _, kernel in serving(op, backend):

@@ -129,7 +129,9 @@ def kernel_lines(name: str) -> list[str]:
     known = registry.backends()
     if name not in known:
         raise DeviceError(plugins.explain_missing("backend", name, list(known)))
-    rows = [(op.name, ", then ".join(who for who, _ in kernels.serving(op, known[name]))) for op in ops.every().values()]
+    rows = [
+        (op.name, ", then ".join(who for who, _ in kernels.serving(op, known[name]))) for op in ops.every().values()
+    ]
     return table([("op", "served by"), *sorted(rows)])
 
 
@@ -141,7 +143,9 @@ def kernel_counts() -> list[str]:
         for op in ops.every().values():
             first = kernels.serving(op, backend)[0][0]
             counts[first] = counts.get(first, 0) + 1
-        rows.append((name, str(len(ops.every())), ", ".join(f"{who}: {count}" for who, count in sorted(counts.items()))))
+        rows.append(
+            (name, str(len(ops.every())), ", ".join(f"{who}: {count}" for who, count in sorted(counts.items())))
+        )
     return table(rows)
 
 

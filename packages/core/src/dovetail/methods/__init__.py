@@ -5,5 +5,18 @@
 
 from __future__ import annotations
 
-from dovetail.methods import attach, choose, convert, index, inplace, late, more, operators, order, reduce, scaled, shape
+from dovetail.methods import (
+    attach,
+    choose,
+    convert,
+    index,
+    inplace,
+    late,
+    more,
+    operators,
+    order,
+    reduce,
+    scaled,
+    shape,
+)
 from dovetail.methods.registry import FUNCTIONS, check_dim

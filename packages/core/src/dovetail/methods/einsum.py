@@ -80,7 +80,9 @@ def _parsed(equation: str, dimensions: tuple[int, ...]) -> tuple[tuple[Labels, .
     rest = tuple(range(-max(widest, 0), 0))
     everything = [label for labels in inputs for label in labels]
     if not arrow:
-        return inputs, rest + tuple(sorted({label for label in everything if label > 0 and everything.count(label) == 1}))
+        return inputs, rest + tuple(
+            sorted({label for label in everything if label > 0 and everything.count(label) == 1})
+        )
     output = _labels(equation, right, len(right) - 3 + len(rest) if "..." in right else len(right), None)
     for label in output:
         if output.count(label) > 1:
@@ -95,7 +97,9 @@ def _labels(equation: str, term: str, ndim: int, position: int | None) -> Labels
     before, dots, after = term.partition("...")
     for letter in before + after:
         if not (letter.isascii() and letter.isalpha()):
-            raise ShapeError(f"einsum: invalid subscript {letter!r} in {equation!r}; subscripts are letters from a to Z")
+            raise ShapeError(
+                f"einsum: invalid subscript {letter!r} in {equation!r}; subscripts are letters from a to Z"
+            )
     named = len(before) + len(after)
     if ndim < named or (ndim != named and not dots):
         raise ShapeError(
@@ -139,9 +143,7 @@ def _summed(x: Tensor, labels: Labels, wanted: set[int]) -> tuple[Tensor, Labels
     return ops.sum(x, dim=dims, dtype=x.dtype), tuple(label for label in labels if label in wanted)
 
 
-def _multiplied(
-    x: Tensor, x_labels: Labels, y: Tensor, y_labels: Labels, wanted: set[int]
-) -> tuple[Tensor, Labels]:
+def _multiplied(x: Tensor, x_labels: Labels, y: Tensor, y_labels: Labels, wanted: set[int]) -> tuple[Tensor, Labels]:
     """Return the product of two operands, summed over what is not wanted: a product of matrices, or of elements."""
     x_size, y_size = dict(zip(x_labels, x._array.shape, strict=True)), dict(zip(y_labels, y._array.shape, strict=True))
     # a dimension of 1 that broadcasts counts as not there

@@ -67,7 +67,9 @@ def _polygamma_method(self: Tensor, n: int) -> Tensor:
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     """Return ``log2(2 ** input + 2 ** other)``, computed without overflow."""
     if not (input.dtype.is_floating_point and other.dtype.is_floating_point):
-        raise DTypeError(f"logaddexp2: takes floating point, got {input.dtype} and {other.dtype}; convert with .float()")
+        raise DTypeError(
+            f"logaddexp2: takes floating point, got {input.dtype} and {other.dtype}; convert with .float()"
+        )
     return special.logaddexp(input * math.log(2), other * math.log(2)) / math.log(2)
 
 

@@ -28,6 +28,10 @@ BOTH = {
         cov corrcoef renorm diff
     """,
     "ops.running": "logcumsumexp",
+    "methods.decompose": """
+        det logdet slogdet=slogdet_at_top inverse=inv qr=qr_at_top svd=svd_at_top cholesky=cholesky_at_top pinverse
+    """,
+    "linalg": "matrix_power matrix_exp",
     "methods.products": "inner vdot ger kron addmm addmv addr addbmm baddbmm cross dist",
     "ops.whole": "fmod copysign signbit heaviside nextafter gcd lcm bitwise_left_shift bitwise_right_shift",
 }
@@ -74,7 +78,11 @@ class LateMethod:
 
 def _declare() -> None:
     wanted = set(IN_PLACE.split())
-    for table, is_function, is_method in ((BOTH, True, True), (FUNCTIONS_ONLY, True, False), (METHODS_ONLY, False, True)):
+    for table, is_function, is_method in (
+        (BOTH, True, True),
+        (FUNCTIONS_ONLY, True, False),
+        (METHODS_ONLY, False, True),
+    ):
         for module, names in table.items():
             for entry in names.split():
                 name, _, source = entry.partition("=")

@@ -38,7 +38,6 @@ for _name, _op in {
     setattr(Tensor, f"__i{_name}__", in_place(_op))
 
 
-
 def _shift(name: str) -> Callable[..., Any]:
     return lambda self, other: getattr(ops, name)(self, other)  # the op's family is imported when first asked for
 

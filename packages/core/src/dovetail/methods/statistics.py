@@ -35,9 +35,7 @@ def std_mean(input: Tensor, dim: Any = None, unbiased: Any = None, *, correction
 
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """Return the smallest and the largest element along ``dim`` (of all by default)."""
-    return return_types.aminmax(
-        ops.amin(input, dim=dim, keepdim=keepdim), ops.amax(input, dim=dim, keepdim=keepdim)
-    )
+    return return_types.aminmax(ops.amin(input, dim=dim, keepdim=keepdim), ops.amax(input, dim=dim, keepdim=keepdim))
 
 
 def cummax(input: Tensor, dim: int) -> Any:
@@ -273,7 +271,9 @@ def unique_consecutive(
 # Correlation
 
 
-def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
+def cov(
+    input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
+) -> Tensor:
     """Return the covariances of variables, one a row, over their observations, the columns.
 
     ``fweights`` says how often each observation counts, ``aweights`` how much.
@@ -338,7 +338,9 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     return input * ops.where(size > maxnorm, maxnorm / (size + 1e-7), 1.0)
 
 
-def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
+def diff(
+    input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
+) -> Tensor:
     """Return the differences of neighbours along ``dim``, taken ``n`` times."""
     if not input.ndim:
         raise ShapeError("diff: takes a tensor of at least one dimension")

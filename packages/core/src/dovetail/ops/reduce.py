@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from dovetail.errors import DTypeError
+from dovetail.errors import DTypeError, ShapeError
 from dovetail.op import Sample, op
 from dovetail.ops.elementwise import exp, where
 
@@ -252,6 +252,67 @@ logsumexp.vjp(
     x=lambda g, x, out, dim, keepdim: widen(g, x.shape, dim, keepdim) * exp(x - widen(out, x.shape, dim, keepdim))
 )
 logsumexp.sample(lambda make: [Sample(make(3, 4), dim=1), Sample(make(2, 3), dim=(0, 1), keepdim=True)])
+
+
+@op
+def vector_norm(xp, x, *, ord=2.0, dim=None, keepdim=False):
+    """Return the ``ord``-norm over ``dim`` (all by default): the sum of the powers of the sizes, to 1 over the power."""
+    axis = _axis(dim)
+    if not x.ndim:
+        axis = None
+    if ord == 2:
+        size = xp.abs(x) if is_complex(xp, x) else x
+        return xp.sqrt(xp.sum(size * size, axis=axis, keepdims=keepdim))
+    size = xp.abs(x)
+    if ord == 0:
+        return xp.sum(xp.astype(size != 0, size.dtype), axis=axis, keepdims=keepdim, dtype=size.dtype)
+    if ord in (math.inf, -math.inf):
+        return (xp.max if ord > 0 else xp.min)(size, axis=axis, keepdims=keepdim)
+    if ord == 1:
+        return xp.sum(size, axis=axis, keepdims=keepdim)
+    return xp.sum(size ** float(ord), axis=axis, keepdims=keepdim) ** (1.0 / ord)
+
+
+def is_complex(xp, x) -> bool:
+    """Return whether an array holds complex numbers."""
+    return x.dtype in (xp.complex64, xp.complex128)
+
+
+def _vector_norm_x(g, x, out, ord, dim, keepdim):
+    """The slope has no limit where the norm is 0; PyTorch gives 0 there."""
+    wide, g = widen(out, x.shape, dim, keepdim), widen(g, x.shape, dim, keepdim)
+    if ord == 0:
+        return x * 0.0
+    if ord == 1:
+        return g * x.sgn()
+    if ord == 2:
+        return x * where(wide == 0, 0.0, g / wide)
+    size = x.abs()
+    if ord in (math.inf, -math.inf):
+        chosen = (size == wide).to(size.dtype)
+        count = chosen.sum(tuple(axes_of(dim, x.ndim)), keepdim=True)
+        return x.sgn() * (chosen * (g / count))
+    powers = size ** (ord - 1.0) if ord >= 1 else where(size == 0, 0.0, where(size == 0, 1.0, size) ** (ord - 1.0))
+    return x.sgn() * powers * where(wide == 0, 0.0, g / wide ** (ord - 1.0))
+
+
+vector_norm.vjp(x=_vector_norm_x)
+vector_norm.sample(
+    lambda make: [
+        *_reductions(make),
+        *(Sample(make(3, 4), ord=p, dim=1) for p in (0, 1, 3.0, 0.5, math.inf, -math.inf)),
+    ]
+)
+
+
+@vector_norm.checked_by
+def _norm_of_floats(x, ord, dim, keepdim):
+    if not x.dtype.is_differentiable:
+        raise DTypeError(f"norm: takes floating point or complex, got {x.dtype}; convert with .float()")
+    if ord < 0 or ord == math.inf:
+        shape = x._array.shape
+        if 0 in [shape[axis] for axis in axes_of(dim, len(shape))]:
+            raise ShapeError(f"norm: order {ord} has no value for no elements, got sizes {tuple(shape)}")
 
 
 @op
