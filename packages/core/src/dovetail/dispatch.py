@@ -212,7 +212,7 @@ def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
         return _take_back(op, inputs, results)
     single = op.outputs == ONE
     outputs: Any = (Tensor(results, device),) if single else tuple([Tensor(result, device) for result in results])
-    if state.grad and op.differentiable and (native is options or options["dtype"].is_floating_point):
+    if state.grad and op.differentiable and (native is options or options["dtype"].is_differentiable):
         record(op, inputs, options, outputs)
     if op.view:
         mark_view(op, inputs[0], options, outputs[0])

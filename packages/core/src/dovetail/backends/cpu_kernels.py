@@ -76,6 +76,21 @@ def mean(xp: Any, x: Any, *, dim: Any, keepdim: bool, dtype: Any) -> Any:
     return np.mean(x, axis=tuple(dim) or None if isinstance(dim, (tuple, list)) else dim, keepdims=keepdim, dtype="f4")
 
 
+# Complex numbers and their parts, on the same memory
+
+
+def view_as_real(xp: Any, x: Any) -> Any:
+    if x.dtype.kind != "c":
+        return NotImplemented
+    return x[..., None].view(x.real.dtype)
+
+
+def view_as_complex(xp: Any, x: Any) -> Any:
+    if x.dtype.kind != "f" or x.itemsize < 4 or not x.ndim or x.shape[-1] != 2 or x.strides[-1] != x.itemsize:
+        return NotImplemented
+    return x.view("c8" if x.itemsize == 4 else "c16")[..., 0]
+
+
 # Scatter
 
 
@@ -230,6 +245,6 @@ KERNELS: dict[str, Callable[..., Any]] = {name: Direct(function) for name, funct
     kernel.__name__: kernel
     for kernel in (
         adam_step, cross_entropy, cross_entropy_backward, embedding_backward, linear, mean, pow, put, scatter_add,
-        sgd_step, sum, take, untake, where,
+        sgd_step, sum, take, untake, view_as_complex, view_as_real, where,
     )
 }  # fmt: skip

@@ -19,6 +19,8 @@ BOTH = {
         atan2 arctan2=atan2 hypot sinc
     """,
     "ops.special": "lgamma digamma erfc erfinv exp2 logaddexp xlogy logit",
+    "ops.parts": "angle",
+    "methods.complex_numbers": "conj",
     "methods.elementwise": """
         sgn frac deg2rad rad2deg positive logaddexp2 ldexp float_power clamp_min clamp_max nansum nanmean
     """,
@@ -37,6 +39,8 @@ BOTH = {
 }
 #: By module: what is a function of ``dovetail`` only.
 FUNCTIONS_ONLY = {
+    "ops.parts": "view_as_real view_as_complex",
+    "methods.complex_numbers": "complex polar real imag",
     "methods.arrange": """
         broadcast_shapes broadcast_tensors atleast_1d atleast_2d atleast_3d column_stack dstack block_diag
         cartesian_prod combinations tril_indices triu_indices vander hann_window hamming_window blackman_window
@@ -95,4 +99,17 @@ def _declare() -> None:
                     setattr(Tensor, f"{name}_", LateMethod(f"{name}_", module, f"{source}_"))
 
 
+
+def _part(name: str, doc: str) -> property:
+    def read(self: Tensor) -> Tensor:
+        return getattr(import_module("dovetail.methods.complex_numbers"), name)(self)
+
+    def write(self: Tensor, value: Any) -> None:
+        read(self).copy_(value if isinstance(value, Tensor) else self.new_tensor(value).to(read(self)))
+
+    return property(read, write, doc=doc)
+
+
 _declare()
+setattr(Tensor, "real", _part("real", "The real parts, on the same memory; a real tensor itself."))  # noqa: B010
+setattr(Tensor, "imag", _part("imag", "The imaginary parts of complex numbers, on the same memory."))  # noqa: B010

@@ -6,7 +6,7 @@ import math
 
 from dovetail.errors import DTypeError, ShapeError
 from dovetail.op import Sample, op
-from dovetail.ops.elementwise import exp, where
+from dovetail.ops.elementwise import exp, sign, where
 
 
 def widen(g, shape, dim, keepdim):
@@ -283,17 +283,18 @@ def _vector_norm_x(g, x, out, ord, dim, keepdim):
     wide, g = widen(out, x.shape, dim, keepdim), widen(g, x.shape, dim, keepdim)
     if ord == 0:
         return x * 0.0
+    direction = x.sgn() if x.dtype.is_complex else sign(x)
     if ord == 1:
-        return g * x.sgn()
+        return g * direction
     if ord == 2:
         return x * where(wide == 0, 0.0, g / wide)
     size = x.abs()
     if ord in (math.inf, -math.inf):
         chosen = (size == wide).to(size.dtype)
         count = chosen.sum(tuple(axes_of(dim, x.ndim)), keepdim=True)
-        return x.sgn() * (chosen * (g / count))
+        return direction * (chosen * (g / count))
     powers = size ** (ord - 1.0) if ord >= 1 else where(size == 0, 0.0, where(size == 0, 1.0, size) ** (ord - 1.0))
-    return x.sgn() * powers * where(wide == 0, 0.0, g / wide ** (ord - 1.0))
+    return direction * powers * where(wide == 0, 0.0, g / wide ** (ord - 1.0))
 
 
 vector_norm.vjp(x=_vector_norm_x)
