@@ -25,11 +25,11 @@ CALLS = {
     "no combinations": lambda lib, x, v: (lib.combinations(v, r=0), lib.combinations(v, 9)),
     "fliplr": lambda lib, x, v: (lib.fliplr(x), x.flipud(), v.flipud()),
     "rot90": lambda lib, x, v: [x.rot90(k) for k in range(-1, 5)] + [lib.rot90(x, 1, [1, 0]), lib.rot90(x, 3, (-1, 0))],
-    "diag_embed": lambda lib, x, v: (x.diag_embed(), lib.diag_embed(x, 1), x.diag_embed(-1, 0, 2), v.diag_embed(1, 1, 0)),
+    "diag_embed": lambda lib, x, v: (x.diag_embed(), lib.diag_embed(x, 1), x.diag_embed(-1, 0, 2), v.diag_embed(1, 1)),
     "diagflat": lambda lib, x, v: (x.diagflat(), lib.diagflat(v, 1), v[0].diagflat()),
     "indices": lambda lib, x, v: (lib.tril_indices(3, 4), lib.triu_indices(4, 2, -1), lib.tril_indices(0, 3, offset=1)),
-    "vander": lambda lib, x, v: (lib.vander(v), lib.vander(v, 3, increasing=True), lib.vander(v, N=0), lib.vander(v, 1)),
-    "trapezoid": lambda lib, x, v: (lib.trapezoid(x), lib.trapz(x, dx=0.5), lib.trapezoid(x, dim=0), lib.trapezoid(x, x)),
+    "vander": lambda lib, x, v: (lib.vander(v), lib.vander(v, 3, True), lib.vander(v, N=0), lib.vander(v, 1)),
+    "trapezoid": lambda lib, x, v: (lib.trapezoid(x), lib.trapz(x, dx=0.5), lib.trapz(x, dim=0), lib.trapz(x, x)),
     "trapezoid at points": lambda lib, x, v: (lib.trapezoid(x, v[:4]), lib.trapezoid(x, v[:3], dim=0)),
     "cumulative_trapezoid": lambda lib, x, v: (
         lib.cumulative_trapezoid(x), lib.cumulative_trapezoid(x, v[:3], dim=0), lib.cumulative_trapezoid(x, dx=2.0)
@@ -53,8 +53,8 @@ def test_arranging(compare, name):
 @pytest.mark.parametrize("name", ["hann_window", "hamming_window", "blackman_window", "bartlett_window"])
 def test_windows(compare, name):
     for length in (0, 1, 2, 5, 8):
-        compare(lambda lib: getattr(lib, name)(length, dtype=lib.float64))
-        compare(lambda lib: getattr(lib, name)(length, periodic=False))
+        compare(lambda lib, length=length: getattr(lib, name)(length, dtype=lib.float64))
+        compare(lambda lib, length=length: getattr(lib, name)(length, periodic=False))
     compare(lambda lib: getattr(lib, name)(-1))
     compare(lambda lib: lib.hamming_window(5, True, 0.5, 0.4))
 

@@ -88,8 +88,8 @@ def test_pairs_over_dtypes(compare, name, first):
 def test_division_by_rounding_mode(compare, mode, dtype):
     x, y = np.array([7, -7, 7, -7, 0, 6]).astype(dtype), np.array([2, 2, -2, -2, 3, 3]).astype(dtype)
     for name in ("div", "divide"):
-        compare(lambda lib, x, y: getattr(lib, name)(x, y, rounding_mode=mode), x, y)
-        compare(lambda lib, x: getattr(x, name)(3, rounding_mode=mode), x)
+        compare(lambda lib, x, y, name=name: getattr(lib, name)(x, y, rounding_mode=mode), x, y)
+        compare(lambda lib, x, name=name: getattr(x, name)(3, rounding_mode=mode), x)
     compare(lambda lib, x, y: x.div_(y, rounding_mode=mode), x, y, gradients=False)
 
 

@@ -44,7 +44,7 @@ SQUARE = {
     "qr": lambda lib, x: (lib.linalg.qr(x), lib.linalg.qr(x[..., :2]), lib.linalg.qr(x[..., :2, :]), x.qr()),
     "full qr": lambda lib, x: (lib.linalg.qr(x[..., :2].detach(), "complete"), lib.linalg.qr(x.detach(), mode="r")[1]),
     "pinv": lambda lib, x: (lib.linalg.pinv(x), lib.linalg.pinv(x[..., :2]), lib.pinverse(x[..., :2, :]), x.pinverse()),
-    "lstsq": lambda lib, x: (lib.linalg.lstsq(x[..., :2], x).solution, lib.linalg.lstsq(x[..., :2, :], x[..., :2, :])[0]),
+    "lstsq": lambda lib, x: (lib.linalg.lstsq(x[..., :2], x)[0], lib.linalg.lstsq(x[..., :2, :], x[..., :2, :])[0]),
     "residuals": lambda lib, x: list(lib.linalg.lstsq(x[..., :2], x, driver="gelsd")),
     "matrix_rank": lambda lib, x: (lib.linalg.matrix_rank(x), lib.linalg.matrix_rank(x[..., :1] @ x[..., :1, :])),
     "matrix_power": lambda lib, x: [x.matrix_power(n) for n in (0, 1, 2, 3, 7)] + [lib.linalg.matrix_power(x, -2)],

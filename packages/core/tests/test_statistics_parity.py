@@ -95,7 +95,7 @@ def test_several_quantiles(compare, interpolation):
 
 def test_scalars(compare):
     for name in ("cummax", "cummin", "logcumsumexp"):
-        compare(lambda lib, x: getattr(x, name)(0), np.array(2.0))
+        compare(lambda lib, x, name=name: getattr(x, name)(0), np.array(2.0))
     compare(lambda lib, x: (x.kthvalue(1), x.mode(), x.nanmedian(0), x.quantile(0.5), x.aminmax()), np.array(2.0))
 
 
@@ -117,7 +117,7 @@ def test_unique(compare, options, name):
         compare(lambda lib, x: getattr(lib, name)(x, **options), x, gradients=False)
     for dim in (0, 1, -1):
         rows = np.array([[1, 2, 1], [1, 2, 1], [0, 2, 0], [1, 2, 1]])
-        compare(lambda lib, x: getattr(x, name)(dim=dim, **options), rows)
+        compare(lambda lib, x, dim=dim: getattr(x, name)(dim=dim, **options), rows)
     compare(lambda lib, x: x.unique(**options), np.array([np.nan, 1.0, np.nan]), gradients=False)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from dovetail.errors import MissingPackageError
 
-
 #: Names of ``dovetail`` that are imported when they are first asked for, so that ``import dovetail`` stays fast: their
 #: module, and after a colon what they are called there. ``methods.late`` adds those that are methods too.
 LATE = {

@@ -161,17 +161,13 @@ def _frequencies(places: Any, n: int, d: float, dtype: Any, device: Any, require
     return out.requires_grad_(requires_grad)
 
 
-def fftfreq(
-    n: int, d: float = 1.0, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def fftfreq(n: int, d: float = 1.0, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return the frequencies of a transform of ``n`` samples ``d`` apart: from 0 up, then the negative ones."""
     places = [*range((n + 1) // 2), *range(-(n // 2), 0)]
     return _frequencies(places, n, d, dtype, device, requires_grad)
 
 
-def rfftfreq(
-    n: int, d: float = 1.0, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def rfftfreq(n: int, d: float = 1.0, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return the frequencies of a half transform of ``n`` real samples ``d`` apart."""
     return _frequencies(range(n // 2 + 1), n, d, dtype, device, requires_grad)
 

@@ -10,6 +10,7 @@ Example::
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -121,7 +122,7 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     if n == 0:
         return ops.fill(A, value=0) + creation.eye(A.shape[-1], dtype=A.dtype, device=A.device)
     base, n = (inv(A), -n) if n < 0 else (A, n)
-    out = None
+    out: Any = None
     while n:
         if n & 1:
             out = base if out is None else ops.matmul(out, base)
@@ -172,7 +173,7 @@ def multi_dot(tensors: Any) -> Tensor:
         listed[0] = listed[0].unsqueeze(0)
     if last:
         listed[-1] = listed[-1].unsqueeze(1)
-    for before, after in zip(listed, listed[1:], strict=False):
+    for before, after in pairwise(listed):
         if before.shape[1] != after.shape[0]:
             raise ShapeError(f"multi_dot: sizes {tuple(before.shape)} and {tuple(after.shape)} cannot be multiplied")
     out = _in_order(listed, _cheapest([x.shape[0] for x in listed] + [listed[-1].shape[1]]), 0, len(listed) - 1)

@@ -20,6 +20,7 @@ BOTH = {
     """,
     "ops.special": "lgamma digamma erfc erfinv exp2 logaddexp xlogy logit",
     "ops.parts": "angle",
+    "methods.spectrum": "stft istft",
     "methods.complex_numbers": "conj",
     "methods.elementwise": """
         sgn frac deg2rad rad2deg positive logaddexp2 ldexp float_power clamp_min clamp_max nansum nanmean
@@ -39,6 +40,17 @@ BOTH = {
 }
 #: By module: what is a function of ``dovetail`` only.
 FUNCTIONS_ONLY = {
+    "methods.environment": """
+        set_num_threads get_num_threads set_float32_matmul_precision get_float32_matmul_precision typename
+        scalar_tensor range fill
+    """,
+    "methods.foreach": """
+        _foreach_abs _foreach_add _foreach_addcdiv _foreach_addcmul _foreach_clamp_max _foreach_clamp_min
+        _foreach_clone _foreach_copy _foreach_cos _foreach_div _foreach_erf _foreach_exp _foreach_floor _foreach_lerp
+        _foreach_log _foreach_maximum _foreach_minimum _foreach_mul _foreach_neg _foreach_pow _foreach_reciprocal
+        _foreach_round _foreach_rsqrt _foreach_sigmoid _foreach_sign _foreach_sin _foreach_sqrt _foreach_sub
+        _foreach_tanh _foreach_trunc _foreach_zero _foreach_norm
+    """,
     "ops.parts": "view_as_real view_as_complex",
     "methods.complex_numbers": "complex polar real imag",
     "methods.arrange": """
@@ -52,7 +64,10 @@ FUNCTIONS_ONLY = {
     "methods.products": "tensordot chain_matmul cdist pdist cosine_similarity",
 }
 #: By module: what is a method only.
-METHODS_ONLY = {"methods.elementwise": "polygamma=_polygamma_method"}
+METHODS_ONLY = {
+    "methods.environment": "apply_ map_ pin_memory is_pinned record_stream",
+    "methods.elementwise": "polygamma=_polygamma_method",
+}
 #: What has an in-place form too.
 IN_PLACE = """
     acos arccos asin arcsin sinh cosh asinh arcsinh acosh arccosh atanh arctanh atan2 arctan2 hypot sinc
@@ -73,9 +88,10 @@ class LateMethod:
         self.source = source
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        call = getattr(import_module(f"dovetail.{self.module}"), self.source.removesuffix("_"))
-        if self.source.endswith("_"):
-            call = in_place(call)
+        home = import_module(f"dovetail.{self.module}")
+        call = getattr(home, self.source, None)
+        if call is None:
+            call = in_place(getattr(home, self.source.removesuffix("_")))
         setattr(Tensor, self.name, call)
         return call if instance is None else call.__get__(instance, owner)
 
@@ -93,11 +109,12 @@ def _declare() -> None:
                 source = source or name
                 if is_function:
                     LATE[name] = f"dovetail.{module}:{source}"
+                    if name.startswith("_foreach_") and name != "_foreach_norm":
+                        LATE[f"{name}_"] = f"dovetail.{module}:{source}_"
                 if is_method:
                     setattr(Tensor, name, LateMethod(name, module, source))
                 if name in wanted:
                     setattr(Tensor, f"{name}_", LateMethod(f"{name}_", module, f"{source}_"))
-
 
 
 def _part(name: str, doc: str) -> property:

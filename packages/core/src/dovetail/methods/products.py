@@ -7,15 +7,15 @@ from typing import Any
 
 from dovetail import ops
 from dovetail.errors import DTypeError, ShapeError
-from dovetail.methods.registry import check_dim
 from dovetail.methods.reduce import norm
+from dovetail.methods.registry import check_dim
 from dovetail.methods.shape import cat
 from dovetail.ops.linalg import expect_matrices
 from dovetail.tensor import Tensor
 
 
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
-    """Return the sum of products over the last ``dims`` dimensions of ``a`` and the first of ``b``, or over those named.
+    """Return the sum of products over the last ``dims`` dimensions of ``a`` and the first of ``b``, or those named.
 
     ``dims`` may be a pair of lists of dimensions, or a tensor of them.
 
@@ -194,7 +194,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
 
 
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
-    """Return the p-norm distances of all pairs of rows of a matrix: first with second, third, ..., second with third."""
+    """Return the p-norm distances of all pairs of rows of a matrix: first and second, first and third, ..."""
     if input.ndim != 2:
         raise ShapeError(f"pdist: takes a matrix, got sizes {tuple(input.shape)}")
     rows = [input[row + 1 :] - input[row] for row in range(input.shape[0] - 1)]
@@ -209,7 +209,7 @@ def _norm_of_rows(difference: Tensor, p: float) -> Tensor:
     if p == math.inf:
         return ops.amax(size, dim=-1)
     if p == 0:
-        return ops.sum((difference != 0).to(difference.dtype), dim=-1) + ops.sum(difference * 0.0, dim=-1)
+        return ops.sum(ops.ne(difference, 0).to(difference.dtype), dim=-1) + ops.sum(difference * 0.0, dim=-1)
     if p == 1:
         return ops.sum(size, dim=-1)
     power = ops.sum(difference * difference if p == 2 else size**p, dim=-1)

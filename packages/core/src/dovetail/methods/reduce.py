@@ -73,7 +73,7 @@ def as_norm_dtype(x: Tensor, dtype: Any) -> Tensor:
 
 @function
 def norm(x: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-    """Return the p-norm over ``dim`` (all by default); ``p`` may be ``"fro"``, inf, -inf, and ``"nuc"`` of matrices too."""
+    """Return the p-norm over ``dim`` (all by default); ``p`` may be ``"fro"``, inf, -inf, ``"nuc"`` too."""
     x = as_norm_dtype(x, dtype)
     if p == "nuc":
         from dovetail.linalg import matrix_norm

@@ -197,7 +197,7 @@ def svd(xp, x, *, full_matrices=True):
 def _svd_x(g, x_shape, u, s, vh):
     """Townsend, "Differentiating the singular value decomposition", 2016."""
     g_u, g_s, g_vh = g
-    rows, columns, size = *x_shape[-2:], s.shape[-1]
+    rows, columns, size = x_shape[-2], x_shape[-1], s.shape[-1]
     g_u = None if g_u is None else g_u.narrow(-1, 0, size)
     g_vh = None if g_vh is None else g_vh.narrow(-2, 0, size)
     u, vh = u.narrow(-1, 0, size), vh.narrow(-2, 0, size)

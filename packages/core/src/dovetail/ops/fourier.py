@@ -72,7 +72,11 @@ def _real_fourier_x(g, x, dims, norm):
 
 real_fourier.vjp(x=_real_fourier_x)
 real_fourier.sample(
-    lambda make: [Sample(make(3, 4), dims=(1,)), Sample(make(4, 5), dims=(0, 1), norm="ortho"), Sample(make(5), dims=(0,))]
+    lambda make: [
+        Sample(make(3, 4), dims=(1,)),
+        Sample(make(4, 5), dims=(0, 1), norm="ortho"),
+        Sample(make(5), dims=(0,)),
+    ]
 )
 
 
@@ -80,7 +84,7 @@ real_fourier.sample(
 def fourier_to_real(xp, x, *, dims, size, norm="backward"):
     """Return the real numbers, ``size`` along the last of ``dims``, whose transform's half this is."""
     x = _as_complex(xp, x)
-    sizes = tuple(x.shape[dim] for dim in dims[:-1]) + (size,)
+    sizes = (*(x.shape[dim] for dim in dims[:-1]), size)
     return _narrow(xp, xp.fft.irfftn(x, s=sizes, axes=tuple(dims), norm=norm), x)
 
 

@@ -256,7 +256,7 @@ logsumexp.sample(lambda make: [Sample(make(3, 4), dim=1), Sample(make(2, 3), dim
 
 @op
 def vector_norm(xp, x, *, ord=2.0, dim=None, keepdim=False):
-    """Return the ``ord``-norm over ``dim`` (all by default): the sum of the powers of the sizes, to 1 over the power."""
+    """Return the ``ord``-norm over ``dim`` (all by default): the root of the sum of powers of the sizes."""
     axis = _axis(dim)
     if not x.ndim:
         axis = None

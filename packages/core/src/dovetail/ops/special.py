@@ -1,6 +1,6 @@
 """Special functions that the array standard does not have; imported when first asked for.
 
-All are good to about 1e-13, relative (absolute beside a zero), in float64; float16 and bfloat16 are computed in float32.
+In float64 all are good to about 1e-13, relative (absolute beside a zero); float16 and bfloat16 are computed in float32.
 """
 
 from __future__ import annotations
