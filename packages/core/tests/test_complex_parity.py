@@ -91,6 +91,10 @@ def test_fourier(compare, name, shape):
         compare(lambda lib, x: both(lib, call(lib, x)), numbers(*shape).astype("int64"))
 
 
+def test_transforms_of_a_number(compare):
+    compare(lambda lib, x: (lib.fft.fftn(x).real, lib.fft.ifftn(x).real), np.array(2.0))
+
+
 def test_frequencies(compare):
     for n in (1, 4, 5):
         compare(

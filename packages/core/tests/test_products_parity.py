@@ -181,6 +181,10 @@ def test_nothing_is_left_of_an_input_times_zero(compare):
     compare(lambda lib, x: lib.addmm(x, x, x, alpha=2, beta=3), numbers(2, 2, dtype="int64"))
 
 
+def test_a_dimension_of_one_is_summed_against_a_longer_one(compare):
+    compare(lambda lib, x, y: lib.tensordot(x, y, 1), numbers(2, 1, dtype="int32"), numbers(3, 4, dtype="int32"))
+
+
 def test_distances_of_equal_points(compare):
     x = numbers(3, 2)
     compare(lambda lib, x: lib.cdist(x, x), x)

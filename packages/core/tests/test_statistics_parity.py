@@ -99,6 +99,24 @@ def test_scalars(compare):
     compare(lambda lib, x: (x.kthvalue(1), x.mode(), x.nanmedian(0), x.quantile(0.5), x.aminmax()), np.array(2.0))
 
 
+@pytest.mark.parametrize(
+    "name", ["mean", "sum", "var", "std", "amax", "amin", "nansum", "nanmean", "norm", "all", "any"]
+)
+def test_dimensions_of_a_number(compare, name):
+    for dim in (0, -1, (0,), [-1], 1, (-2,)):
+        compare(lambda lib, x, dim=dim: getattr(x, name)(dim=dim), np.array(2.0))
+
+
+def test_unusual_numbers(compare):
+    for values in ([np.nan, 1.0, 2.0], [np.inf, 1.0, -np.inf], [-np.inf, -np.inf, 1.0], [np.nan, np.nan]):
+        x = np.array(values)
+        compare(
+            lambda lib, x: (x.median(), x.median(0).values, x.quantile(0.4), x.nanquantile(0.2)), x, gradients=False
+        )
+    for dtype in ("float32", "int64", "uint8"):
+        compare(lambda lib, x: (x.median(), x.nanmedian()), np.zeros((0, 2), dtype), gradients=False)
+
+
 def test_weighted_covariance(compare):
     compare(lambda lib, x: x.cov(fweights=lib.tensor([1, 2, 1, 0])), numbers(3, 4))
     compare(lambda lib, x, w: x.cov(aweights=w.abs(), correction=1), numbers(3, 4), numbers(4))
@@ -154,6 +172,11 @@ REFUSED = [
     (lambda lib, x: x.quantile(0.5, interpolation="up"), "interpolation is one of linear, lower"),
     (lambda lib, x: x.quantile(lib.ones(2)), "quantile: q must have the tensor's dtype, dovetail.float64"),
     (lambda lib, x: x[:0].quantile(0.5), "quantile: needs at least one element"),
+    (lambda lib, x: x[:0].unique(dim=1), "unique: slices along dimension 1 of sizes"),
+    (lambda lib, x: x[:0].unique_consecutive(dim=1), "unique_consecutive: slices of sizes"),
+    (lambda lib, x: x[:, :0].quantile(0.5, 0), "quantile: needs at least one element"),
+    (lambda lib, x: x.logcumsumexp(2), "out of range"),
+    (lambda lib, x: x.norm(dim=2), "norm: dimension out of range"),
     (lambda lib, x: x[:, :0].mode(), "mode: needs at least one element along dimension -1"),
     (lambda lib, x: x.long().histc(3), "histc: takes floating point, got dovetail.int64"),
     (lambda lib, x: x.histc(0), "histc: bins must be 1 or more, got 0"),

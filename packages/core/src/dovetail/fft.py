@@ -35,7 +35,7 @@ def _prepared(name: str, x: Tensor, s: Any, dim: Any, norm: Any, last: int | Non
         dims = list(range(x.ndim)) if s is None else list(range(x.ndim - len(s), x.ndim))
     else:
         dims = [check_dim(x, axis) for axis in ((dim,) if isinstance(dim, int) else dim)]
-    if not x.ndim or len(set(dims)) != len(dims) or (dims and min(dims) < 0):
+    if len(set(dims)) != len(dims) or (dims and (not x.ndim or min(dims) < 0)):
         raise ShapeError(f"{name}: dims must be different dimensions of sizes {tuple(x.shape)}, got {dim}")
     sizes = [x.shape[axis] for axis in dims] if s is None else [s] if isinstance(s, int) else list(s)
     if len(sizes) != len(dims):

@@ -75,6 +75,8 @@ def matrix_norm(
     rows, columns = (check_dim(x, axis) for axis in dim)
     if rows == columns:
         raise ShapeError(f"matrix_norm: dims must be different, got {dim}")
+    if not x.shape[rows] * x.shape[columns] and ord in ("nuc", 1, 2, math.inf):
+        ord = "fro"  # all are 0 of no elements
     if ord == "fro":
         return ops.vector_norm(x, dim=(rows, columns), keepdim=keepdim)
     if ord in ("nuc", 2, -2):

@@ -3,8 +3,8 @@
 Example::
 
     >>> import dovetail
-    >>> dovetail.special.gammaln(dovetail.tensor(5.0)).exp()
-    tensor(24.0000)
+    >>> dovetail.special.expit(dovetail.tensor(0.0))
+    tensor(0.5000)
 """
 
 from __future__ import annotations

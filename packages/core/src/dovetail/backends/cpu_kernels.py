@@ -64,7 +64,7 @@ def sum(xp: Any, x: Any, *, dim: Any, keepdim: bool, dtype: Any) -> Any:
     if dtype is None and kind != "f":
         dtype = np.float32 if kind == "V" else np.int64 if kind in "bui" else None
     if isinstance(dim, (tuple, list)):
-        dim = tuple(dim) or None
+        dim = (tuple(dim) if x.ndim or not {*dim} <= {0, -1} else None) or None
     reduce: Any = np.add.reduce
     return reduce(x, axis=dim, dtype=dtype, keepdims=keepdim)
 

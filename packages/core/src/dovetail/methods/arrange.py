@@ -196,6 +196,7 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """Return the powers of a vector's elements, one element a row, from the highest power to 0."""
     if x.ndim != 1:
         raise ShapeError(f"vander: takes a vector, got sizes {tuple(x.shape)}")
+    x = x if x.dtype.category > 1 else x.to(dtypes.int64)
     count = len(x) if N is None else N
     if count < 0:
         raise ValueError(f"vander: N must be 0 or more, got {N}")

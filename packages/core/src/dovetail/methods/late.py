@@ -27,10 +27,9 @@ BOTH = {
     """,
     "methods.arrange": "fliplr flipud rot90 diag_embed diagflat",
     "methods.statistics": """
-        aminmax cummax cummin kthvalue mode nanmedian quantile nanquantile histc histogram msort unique_consecutive
-        cov corrcoef renorm diff
+        aminmax cummax cummin logcumsumexp kthvalue mode nanmedian quantile nanquantile histc histogram msort
+        unique_consecutive cov corrcoef renorm diff
     """,
-    "ops.running": "logcumsumexp",
     "methods.decompose": """
         det logdet slogdet=slogdet_at_top inverse=inv qr=qr_at_top svd=svd_at_top cholesky=cholesky_at_top pinverse
     """,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from dovetail import ops, return_types
+from dovetail import creation, ops, return_types
 from dovetail.creation import from_array
+from dovetail.dtypes import iinfo
 from dovetail.errors import ShapeError
 from dovetail.methods.registry import check_dim, function
 from dovetail.tensor import Tensor
@@ -52,6 +54,8 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = 
 def median(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """Return the median of all elements, the lower of two; with ``dim`` the medians along it and their indices."""
     if dim is None:
+        if not x.numel():
+            return creation.full((), math.nan if x.dtype.category > 1 else iinfo(x.dtype).min, dtype=x.dtype)
         return median(x.reshape(-1), 0).values
     axis = check_dim(x, dim)
     if not x.ndim:
@@ -59,7 +63,11 @@ def median(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     if not x.shape[axis]:
         raise ShapeError(f"median: needs at least one element along dimension {dim}, got sizes {tuple(x.shape)}")
     middle = (x.shape[axis] - 1) // 2
-    found = [part.narrow(axis, middle, 1) for part in sort(x, axis)]
+    ordered = sort(x, axis)
+    found = [part.narrow(axis, middle, 1) for part in ordered]
+    if x.dtype.is_floating_point:  # nan wins, and stands last
+        last = [part.narrow(axis, x.shape[axis] - 1, 1) for part in ordered]
+        found = [ops.where(ops.isnan(last[0]), part, other) for part, other in zip(last, found, strict=True)]
     return return_types.median(*(part if keepdim else part.squeeze(axis) for part in found))
 
 
@@ -73,6 +81,8 @@ def unique(
     """
     array = x.numpy(force=True)
     axis = None if dim is None else check_dim(x, dim)
+    if axis is not None and not array.size and array.shape[axis]:
+        raise ShapeError(f"unique: slices along dimension {dim} of sizes {tuple(x.shape)} have no elements to compare")
     values, inverse, counts = np.unique(array, return_inverse=True, return_counts=True, axis=axis, equal_nan=False)
     parts = [values]
     if return_inverse:

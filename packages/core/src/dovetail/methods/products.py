@@ -37,9 +37,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         raise ShapeError(f"tensordot: both lists of dims must be of one length, got {first} and {second}")
     for left, right in zip(first, second, strict=True):
         if a.shape[left] == 1 != b.shape[right]:
-            b = b.sum(right, keepdim=True)
+            b = b.sum(right, keepdim=True, dtype=b.dtype)
         elif b.shape[right] == 1 != a.shape[left]:
-            a = a.sum(left, keepdim=True)
+            a = a.sum(left, keepdim=True, dtype=a.dtype)
         if a.shape[left] != b.shape[right]:
             raise ShapeError(
                 f"tensordot: contracted dimensions must match, but the first has size {a.shape[left]} in dimension "
@@ -209,7 +209,9 @@ def _norm_of_rows(difference: Tensor, p: float) -> Tensor:
     if p == math.inf:
         return ops.amax(size, dim=-1)
     if p == 0:
-        return ops.sum(ops.ne(difference, 0).to(difference.dtype), dim=-1) + ops.sum(difference * 0.0, dim=-1)
+        return ops.sum(ops.ne(difference, 0).to(difference.dtype), dim=-1) + ops.sum(
+            ops.fill(difference, value=0.0), dim=-1
+        )
     if p == 1:
         return ops.sum(size, dim=-1)
     power = ops.sum(difference * difference if p == 2 else size**p, dim=-1)

@@ -10,12 +10,13 @@ import numpy as np
 from dovetail import creation, dtypes, ops, return_types
 from dovetail.creation import from_array
 from dovetail.errors import DTypeError, ShapeError
-from dovetail.methods.order import argsort, sort
+from dovetail.methods.order import argsort, median, sort
 from dovetail.methods.reduce import std, var
 from dovetail.methods.registry import check_dim
 from dovetail.methods.shape import cat
 from dovetail.ops.running import cummax as cummax_op
 from dovetail.ops.running import cummin as cummin_op
+from dovetail.ops.running import logcumsumexp as logcumsumexp_op
 from dovetail.tensor import Tensor
 
 
@@ -46,6 +47,11 @@ def cummax(input: Tensor, dim: int) -> Any:
 def cummin(input: Tensor, dim: int) -> Any:
     """Return the smallest element so far along ``dim``, and its index."""
     return return_types.cummin(*cummin_op(input, dim=check_dim(input, dim)))
+
+
+def logcumsumexp(input: Tensor, dim: int) -> Tensor:
+    """Return the logarithm of the running sum of exponentials along ``dim``, computed without overflow."""
+    return logcumsumexp_op(input, dim=check_dim(input, dim))
 
 
 # Order statistics
@@ -87,7 +93,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
 def nanmedian(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """Return the median of what is a number, the lower of two; with ``dim`` the medians along it and their indices."""
     if dim is None:
-        return nanmedian(input.reshape(-1), 0).values
+        return nanmedian(input.reshape(-1), 0).values if input.numel() else median(input)
     axis = check_dim(input, dim)
     if not input.ndim:
         return return_types.nanmedian(input.clone(), creation.zeros((), dtype=dtypes.int64, device=input.device))
@@ -134,7 +140,7 @@ def _quantile(name: str, x: Tensor, q: Any, dim: Any, keepdim: bool, interpolati
     else:
         axis = check_dim(x, dim)
         x = x.reshape(1) if not ndim else x
-    if not x.shape[axis]:
+    if not x.numel():
         raise ShapeError(f"{name}: needs at least one element, got sizes {tuple(x.shape)}")
     ordered = ops.gather(x, argsort(x, axis), dim=axis).movedim(axis, -1)
     nans = ops.sum(ops.isnan(ordered), dim=-1, keepdim=True)
@@ -177,8 +183,9 @@ def _between(ordered: Tensor, place: Tensor, interpolation: str) -> Tensor:
         return low
     if interpolation in ("higher", "nearest"):
         return high
-    weight = 0.5 if interpolation == "midpoint" else place - below
-    return low + (high - low) * weight
+    weight = ops.fill(place, value=0.5) if interpolation == "midpoint" else place - below
+    between = high - low
+    return ops.where(weight < 0.5, low + between * weight, high - between * (1 - weight))  # from the nearer one
 
 
 # Frequencies
@@ -190,7 +197,9 @@ def _expect_floats(name: str, x: Tensor) -> None:
 
 
 def _range_of(name: str, array: np.ndarray, low: Any, high: Any) -> tuple[float, float]:
-    if low == high and array.size:
+    if low == high and not array.size:
+        return (-1.0, 1.0) if name == "histc" else (0.0, 1.0)
+    if low == high:
         low, high = float(array.min()), float(array.max())
     if low == high:
         margin = 1.0 if name == "histc" else 0.5
@@ -255,6 +264,8 @@ def unique_consecutive(
     array = input.numpy(force=True)
     axis = 0 if dim is None else check_dim(input, dim)
     rows = array.reshape(-1) if dim is None else np.moveaxis(array, axis, 0)
+    if dim is not None and not array.size and rows.shape[0]:
+        raise ShapeError(f"unique_consecutive: slices of sizes {tuple(rows.shape[1:])} have no elements to compare")
     flat = rows.reshape(rows.shape[0], math.prod(rows.shape[1:]))
     new = np.concatenate([np.ones(min(len(flat), 1), dtype=bool), (flat[1:] != flat[:-1]).any(axis=1)])
     starts = np.flatnonzero(new)

@@ -7,12 +7,13 @@ from functools import partial
 from dovetail.errors import ShapeError
 from dovetail.modes import state
 from dovetail.op import Sample, op
+from dovetail.ops.reduce import is_complex
 
 
 @op(promote=None)
 def cast(xp, x, *, dtype):
     """Return ``x`` as another dtype; of complex numbers as a real one the real part."""
-    if dtype not in (xp.complex64, xp.complex128) and x.dtype in (xp.complex64, xp.complex128):
+    if is_complex(xp, x) and dtype not in (xp.complex64, xp.complex128):
         x = xp.real(x)
     return xp.astype(x, dtype)
 
