@@ -46,7 +46,7 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         wanted = {*output, *(label for _, later in parts[position:] for label in later)}
         found, labels = _multiplied(found, labels, x, others, wanted)
     found, labels = _summed(found, labels, set(output))
-    return found.permute([labels.index(label) for label in output]) if labels != output else found
+    return _ordered(found, labels, output)
 
 
 def _from_lists(arguments: tuple) -> tuple[str, tuple]:
@@ -155,24 +155,24 @@ def _multiplied(x: Tensor, x_labels: Labels, y: Tensor, y_labels: Labels, wanted
     batch, contracted = [a for a in shared if a in wanted], [a for a in shared if a not in wanted]
     left, right = [a for a in x_labels if a not in shared], [a for a in y_labels if a not in shared]
     sizes = {**x_size, **{label: y_size[label] for label in y_labels}}
-    x = x.permute([x_labels.index(label) for label in (*batch, *left, *contracted)])
-    y = y.permute([y_labels.index(label) for label in (*batch, *contracted, *right)])
-
-    def count(labels: list[int]) -> int:
-        return math.prod(sizes[label] for label in labels)
-
-    shape = [sizes[label] for label in (*batch, *left, *right)]
+    x = _ordered(x, x_labels, (*batch, *left, *contracted))
+    y = _ordered(y, y_labels, (*batch, *contracted, *right))
+    lead, rows, columns = ([sizes[label] for label in labels] for labels in (batch, left, right))
     if not contracted:
-        many, few = [sizes[label] for label in batch], [sizes[label] for label in left]
-        product = x.reshape([*many, *few, *(1 for _ in right)]) * y.reshape(
-            [*many, *(1 for _ in left), *(sizes[label] for label in right)]
-        )
+        product = _shaped(x, [*lead, *rows, *[1] * len(right)]) * _shaped(y, [*lead, *[1] * len(left), *columns])
     else:
-        lead = [sizes[label] for label in batch]
-        product = ops.matmul(
-            x.reshape([*lead, count(left), count(contracted)]), y.reshape([*lead, count(contracted), count(right)])
-        ).reshape(shape)
+        inner = math.prod(sizes[label] for label in contracted)
+        first, second = (_shaped(x, [*lead, math.prod(rows), inner]), _shaped(y, [*lead, inner, math.prod(columns)]))
+        product = _shaped(ops.matmul(first, second), [*lead, *rows, *columns])
     return product, (*batch, *left, *right)
+
+
+def _ordered(x: Tensor, labels: Labels, wanted: Labels) -> Tensor:
+    return x if labels == wanted else ops.permute(x, dims=[labels.index(label) for label in wanted])
+
+
+def _shaped(x: Tensor, shape: list[int]) -> Tensor:
+    return x if x._array.shape == tuple(shape) else ops.reshape(x, shape=tuple(shape))
 
 
 def _narrowed(x: Tensor, labels: Labels, dropped: list[int]) -> tuple[Tensor, Labels]:
