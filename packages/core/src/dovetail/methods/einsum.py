@@ -38,15 +38,15 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         equation, tensors = _from_lists((equation, *operands))
     if not tensors:
         raise ShapeError("einsum: takes at least one operand")
-    inputs, output = _parsed(equation, tuple([x.ndim for x in tensors]))
-    _check_sizes(inputs, tensors)
-    parts = [_without_repeats(x, labels) for x, labels in zip(tensors, inputs, strict=True)]
-    found, labels = parts[0]
-    for position, (x, others) in enumerate(parts[1:], 2):
-        wanted = {*output, *(label for _, later in parts[position:] for label in later)}
-        found, labels = _multiplied(found, labels, x, others, wanted)
-    found, labels = _summed(found, labels, set(output))
-    return _ordered(found, labels, output)
+    inputs, output, wanted = _parsed(equation, tuple([x._array.shape for x in tensors]))
+    found, labels = _without_repeats(tensors[0], inputs[0])
+    for x, own, later in zip(tensors[1:], inputs[1:], wanted, strict=True):
+        x, own = _without_repeats(x, own)
+        first, second, contracts, shape, made = _plan(found._array.shape, labels, x._array.shape, own, later)
+        found, x = _arranged(found, first), _arranged(x, second)
+        found, labels = _arranged(ops.matmul(found, x) if contracts else found * x, (None, None, None, shape)), made
+    found, labels = _summed(found, labels, output)
+    return found if labels == output else ops.permute(found, dims=[labels.index(label) for label in output])
 
 
 def _from_lists(arguments: tuple) -> tuple[str, tuple]:
@@ -66,7 +66,18 @@ def _from_lists(arguments: tuple) -> tuple[str, tuple]:
 
 
 @lru_cache(maxsize=256)
-def _parsed(equation: str, dimensions: tuple[int, ...]) -> tuple[tuple[Labels, ...], Labels]:
+def _parsed(equation: str, shapes: tuple) -> tuple[tuple[Labels, ...], Labels, list[frozenset[int]]]:
+    """Return the labels of each operand and of the result, and what is still needed after each product."""
+    inputs, output = _labelled(equation, tuple(map(len, shapes)))
+    _check_sizes(inputs, shapes)
+    wanted = [
+        frozenset([*output, *(label for labels in inputs[position:] for label in labels)])
+        for position in range(2, len(inputs) + 1)
+    ]
+    return inputs, output, wanted
+
+
+def _labelled(equation: str, dimensions: tuple[int, ...]) -> tuple[tuple[Labels, ...], Labels]:
     """Return the labels of each operand and of the result."""
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
@@ -109,10 +120,10 @@ def _labels(equation: str, term: str, ndim: int, position: int | None) -> Labels
     return (*map(ord, before), *middle, *map(ord, after))
 
 
-def _check_sizes(inputs: tuple[Labels, ...], tensors: Any) -> None:
+def _check_sizes(inputs: tuple[Labels, ...], shapes: tuple) -> None:
     sizes: dict[int, int] = {}
-    for position, (labels, x) in enumerate(zip(inputs, tensors, strict=True)):
-        for label, size in zip(labels, x._array.shape, strict=True):
+    for position, (labels, shape) in enumerate(zip(inputs, shapes, strict=True)):
+        for label, size in zip(labels, shape, strict=True):
             known = sizes.setdefault(label, size)
             if size != known and labels.count(label) > 1:
                 raise ShapeError(
@@ -135,7 +146,7 @@ def _without_repeats(x: Tensor, labels: Labels) -> tuple[Tensor, Labels]:
     return x, labels
 
 
-def _summed(x: Tensor, labels: Labels, wanted: set[int]) -> tuple[Tensor, Labels]:
+def _summed(x: Tensor, labels: Labels, wanted: Labels) -> tuple[Tensor, Labels]:
     """Sum over what is not wanted any more."""
     dims = [place for place, label in enumerate(labels) if label not in wanted]
     if not dims:
@@ -143,40 +154,43 @@ def _summed(x: Tensor, labels: Labels, wanted: set[int]) -> tuple[Tensor, Labels
     return ops.sum(x, dim=dims, dtype=x.dtype), tuple(label for label in labels if label in wanted)
 
 
-def _multiplied(x: Tensor, x_labels: Labels, y: Tensor, y_labels: Labels, wanted: set[int]) -> tuple[Tensor, Labels]:
-    """Return the product of two operands, summed over what is not wanted: a product of matrices, or of elements."""
-    x_size, y_size = dict(zip(x_labels, x._array.shape, strict=True)), dict(zip(y_labels, y._array.shape, strict=True))
+@lru_cache(maxsize=1024)
+def _plan(x_shape: tuple, x_labels: Labels, y_shape: tuple, y_labels: Labels, wanted: frozenset[int]) -> tuple:
+    """Return how to bring two operands into order for one product, whether that contracts, and what comes out."""
+    x_size, y_size = dict(zip(x_labels, x_shape, strict=True)), dict(zip(y_labels, y_shape, strict=True))
     # a dimension of 1 that broadcasts counts as not there
-    x, x_labels = _narrowed(x, x_labels, [label for label in x_labels if x_size[label] == 1 != y_size.get(label, 1)])
-    y, y_labels = _narrowed(y, y_labels, [label for label in y_labels if y_size[label] == 1 != x_size.get(label, 1)])
-    x, x_labels = _summed(x, x_labels, wanted | set(y_labels))
-    y, y_labels = _summed(y, y_labels, wanted | set(x_labels))
-    shared = [label for label in x_labels if label in y_labels]
+    x_kept = [label for label in x_labels if not x_size[label] == 1 != y_size.get(label, 1)]
+    y_kept = [label for label in y_labels if not y_size[label] == 1 != x_size.get(label, 1)]
+    x_left = [label for label in x_kept if label in wanted or label in y_kept]
+    y_left = [label for label in y_kept if label in wanted or label in x_kept]
+    shared = [label for label in x_left if label in y_left]
     batch, contracted = [a for a in shared if a in wanted], [a for a in shared if a not in wanted]
-    left, right = [a for a in x_labels if a not in shared], [a for a in y_labels if a not in shared]
-    sizes = {**x_size, **{label: y_size[label] for label in y_labels}}
-    x = _ordered(x, x_labels, (*batch, *left, *contracted))
-    y = _ordered(y, y_labels, (*batch, *contracted, *right))
-    lead, rows, columns = ([sizes[label] for label in labels] for labels in (batch, left, right))
-    if not contracted:
-        product = _shaped(x, [*lead, *rows, *[1] * len(right)]) * _shaped(y, [*lead, *[1] * len(left), *columns])
+    left, right = [a for a in x_left if a not in shared], [a for a in y_left if a not in shared]
+    size = {**x_size, **{label: y_size[label] for label in y_kept}}
+    lead, rows, columns = ([size[label] for label in labels] for labels in (batch, left, right))
+    if contracted:
+        inner = math.prod(size[label] for label in contracted)
+        x_form, y_form = [*lead, math.prod(rows), inner], [*lead, inner, math.prod(columns)]
     else:
-        inner = math.prod(sizes[label] for label in contracted)
-        first, second = (_shaped(x, [*lead, math.prod(rows), inner]), _shaped(y, [*lead, inner, math.prod(columns)]))
-        product = _shaped(ops.matmul(first, second), [*lead, *rows, *columns])
-    return product, (*batch, *left, *right)
+        x_form, y_form = [*lead, *rows, *[1] * len(right)], [*lead, *[1] * len(left), *columns]
+    first = _steps(x_labels, x_kept, x_left, [*batch, *left, *contracted], x_form)
+    second = _steps(y_labels, y_kept, y_left, [*batch, *contracted, *right], y_form)
+    return first, second, bool(contracted), (*lead, *rows, *columns), (*batch, *left, *right)
 
 
-def _ordered(x: Tensor, labels: Labels, wanted: Labels) -> Tensor:
-    return x if labels == wanted else ops.permute(x, dims=[labels.index(label) for label in wanted])
+def _steps(labels: Labels, kept: list[int], left: list[int], order: list[int], form: list[int]) -> tuple:
+    """Return the dimensions to drop, those to sum over, the order and the sizes that lead to an operand's form."""
+    dropped = [place for place, label in enumerate(labels) if label not in kept] or None
+    summed = [place for place, label in enumerate(kept) if label not in left] or None
+    return dropped, summed, None if left == order else [left.index(label) for label in order], tuple(form)
 
 
-def _shaped(x: Tensor, shape: list[int]) -> Tensor:
-    return x if x._array.shape == tuple(shape) else ops.reshape(x, shape=tuple(shape))
-
-
-def _narrowed(x: Tensor, labels: Labels, dropped: list[int]) -> tuple[Tensor, Labels]:
-    if not dropped:
-        return x, labels
-    x = ops.squeeze(x, dim=[labels.index(label) for label in dropped])
-    return x, tuple(label for label in labels if label not in dropped)
+def _arranged(x: Tensor, steps: tuple) -> Tensor:
+    dropped, summed, order, form = steps
+    if dropped is not None:
+        x = ops.squeeze(x, dim=dropped)
+    if summed is not None:
+        x = ops.sum(x, dim=summed, dtype=x.dtype)
+    if order is not None:
+        x = ops.permute(x, dims=order)
+    return x if x._array.shape == form else ops.reshape(x, shape=form)
