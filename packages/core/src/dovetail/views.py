@@ -341,12 +341,14 @@ def _cut_off(shared: Shared) -> None:
     """After a write, make it an error to ask for the gradient of a view for which it would be unclear."""
     from dovetail.dispatch import record
 
+    outer, state.grad = state.grad, True  # also under no_grad: it is the history from before that no longer fits
     for view in shared.alive():
         alias = view._alias
         if alias.origin is not None and alias.base._node is not None:
             problem = f"{_unclear(alias)} and its base or another view of its base has been modified inplace; "
             with_advice = problem + _ADVICE[alias.origin == NO_GRAD]
             record(LOST_VIEW, (alias.base,), {"message": with_advice}, (view,))
+    state.grad = outer
 
 
 def rebase(tensor: Any, value: Any, shared: Shared) -> None:

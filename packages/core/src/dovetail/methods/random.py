@@ -13,7 +13,7 @@ from dovetail.creation import from_array
 from dovetail.methods.registry import method
 from dovetail.modes import state
 from dovetail.tensor import Tensor
-from dovetail.views import View, assign, before, check_writable, shared_of
+from dovetail.views import View, assign, before, check_overlap, check_writable, shared_of
 
 
 def memory_order(array: Any) -> tuple[int, ...] | None:
@@ -44,6 +44,7 @@ def is_contiguous(array: Any) -> bool:
 def _fill(x: Tensor, draw: Callable[..., np.ndarray], name: str) -> Tensor:
     """Write what ``draw`` gives into the tensor; a gradient that passes here is 0."""
     check_writable(x, name)
+    check_overlap(x, (), name)
     value = from_array(in_memory_order(draw, x._array), x._device)
     if state.grad and (x._node is not None or type(x._alias) is View):
         return assign(x, ops.redrawn(before(x), value) if x._node is not None else value)
