@@ -8,16 +8,20 @@ from contextlib import contextmanager
 from typing import Any
 
 from dovetail import creation, ops
+from dovetail.backends.base import Backend
 from dovetail.modes import state
 from dovetail.tensor import Tensor
 from dovetail.views import Shared, Steps, View, replay
 
 
 @contextmanager
-def _unseen() -> Iterator[None]:
-    """Run ops that are no part of the program: nothing is recorded, no mode sees them."""
+def _unseen(backend: Backend | None = None) -> Iterator[None]:
+    """Run ops that are no part of the program: nothing is recorded, no mode sees them.
+
+    Inside a transform of ``backend`` what happens to the arrays' own tensors is recorded: these have no other history.
+    """
     outer = state.grad, state.modes
-    state.grad, state.modes = False, ()
+    state.grad, state.modes = state.grad and backend is not None and backend.level > 0, ()
     try:
         yield
     finally:
@@ -40,7 +44,7 @@ def without(g: Any, steps: Steps) -> Any:
 def bring_up_to_date(tensor: Any) -> None:
     """Carry what was written to ``tensor`` over to its base and to the other views."""
     alias = tensor._alias
-    with _unseen():
+    with _unseen(tensor._device.backend):
         if type(alias) is View:
             base = alias.base
             positions = positions_of(alias.steps, tuple(base.shape)).reshape(-1)
@@ -52,7 +56,7 @@ def bring_up_to_date(tensor: Any) -> None:
 
 def refresh(shared: Shared) -> None:
     """Make all views anew of their bases, one of which has got another array."""
-    with _unseen():
-        for view in shared.alive():
-            source = view._alias.base
+    for view in shared.alive():
+        source = view._alias.base
+        with _unseen(source._device.backend):
             view._array = view._alias.replay(Tensor(source._array, source._device))._array

@@ -42,7 +42,7 @@ def read(x: Tensor, index: Any) -> Tensor:
     for dim, array in reversed(list(enumerate(arrays))):
         size = moved.shape[dim]
         if array.numel():
-            check_bounds("index", array._device.backend.bounds(array._array), size, places[dim], -size)
+            check_bounds("indexing", array._device.backend.bounds(array._array), size, places[dim], -size)
         flat = flat + ops.where(array < 0, array + size, array) * count
         count *= size
     rows = moved.reshape((count, *rest))
