@@ -8,7 +8,7 @@ one can give all of them their new history.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from dovetail.errors import DTypeError, GradError, ShapeError
@@ -28,7 +28,7 @@ class Shared:
 
     # in the class, so that making one sets nothing
     version = 0
-    views: Sequence[weakref.ref] = ()
+    views: Any = ()  # a list of weak references from the first one on
     limit = 32
     guarded = copies = False
 

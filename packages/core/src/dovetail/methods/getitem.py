@@ -101,7 +101,7 @@ def _taken(self: Tensor, index: tuple) -> Tensor:
 
 
 def picked_along(call: Any, x: Tensor, index: Tensor, dim: int) -> Tensor:
-    """Return what ``call``, an op such as gather, does; its arguments are known to fit, so that little is left to do."""
+    """Return what ``call``, an op such as gather, does; its arguments are known to fit, so little is left to do."""
     op, device = call.definition, x._device
     kernel = op.kernels.get(device)
     if kernel is None or index._device is not device or (active_modes and state.modes):
