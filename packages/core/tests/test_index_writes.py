@@ -61,7 +61,8 @@ def test_backends_without_views_are_written_to(immutable, index):
     "write",
     [
         lambda y, v: y.masked_fill_(y > 2, 1.0), lambda y, v: y.index_fill_(0, dovetail.tensor([1]), 4),
-        lambda y, v: y.index_add_(0, dovetail.tensor([1, 1]), v), lambda y, v: y.scatter_(1, dovetail.tensor([[1], [0]]), v),
+        lambda y, v: y.index_add_(0, dovetail.tensor([1, 1]), v),
+        lambda y, v: y.scatter_(1, dovetail.tensor([[1], [0]]), v),
         lambda y, v: y.scatter_add_(0, dovetail.tensor([[1, 0, 1]]), v), lambda y, v: y.masked_scatter_(y > 2, v),
         lambda y, v: y.put_(dovetail.tensor([0, 0]), v[0, :2], accumulate=True),
         lambda y, v: y.scatter_reduce_(1, dovetail.tensor([[1, 1]]), v, "amax"),
@@ -97,7 +98,8 @@ def test_modes_see_reads_and_writes(x):
         x[x > 2] = 5.0
         list(x)
     assert log.seen == [
-        "slice_view", "slice_view", "gt", "take", "take", "slice_view", "expand", "gt", "put", "slice_view", "slice_view",
+        "slice_view", "slice_view", "gt", "take", "take", "slice_view", "expand", "gt", "put",
+        "slice_view", "slice_view",
     ]  # fmt: skip
 
 

@@ -298,3 +298,28 @@ def test_several_results_out(compare):
         return [found.values is out[0], found.indices is out[1], *out]
 
     compare(call, numbers("float32"), gradients=False)
+
+
+#: What a total over all elements gives is a mere number to NumPy, which cannot be written to.
+OF_A_TOTAL = {
+    "add_": lambda lib, x: x.add_(1),
+    "add_ itself": lambda lib, x: x.add_(x),
+    "div_ by a tensor": lambda lib, x: x.div_(lib.tensor(2.0)),
+    "mul_ by more": lambda lib, x: x.mul_(lib.ones(3)),
+    "exp_": lambda lib, x: x.exp_(),
+    "through a dtype": lambda lib, x: x.view(lib.int32).fill_(0),
+    "set_": lambda lib, x: lib.zeros(()).set_(x).add_(1),
+    "storage": lambda lib, x: (x.untyped_storage().data_ptr() == x.data_ptr(), x.add_(1))[0],
+    "scatter_": lambda lib, x: x.scatter_(0, lib.tensor(0), 5.0),
+    "masked_fill_": lambda lib, x: x.masked_fill_(lib.tensor(True), 5.0),
+    "x[...] = ": lambda lib, x: x.__setitem__(..., 5.0),
+}
+
+
+@pytest.mark.parametrize("name", OF_A_TOTAL)
+def test_writes_to_a_total(name, compare):
+    def call(lib):
+        total = lib.ones(3).sum()
+        return OF_A_TOTAL[name](lib, total), total
+
+    compare(call)

@@ -13,6 +13,7 @@ from typing import Any
 
 from dovetail import ops, ranges
 from dovetail.autograd.grad_mode import set_grad_enabled
+from dovetail.backends.base import Backend
 from dovetail.dispatch import record
 from dovetail.errors import GradError
 from dovetail.modes import state
@@ -22,12 +23,16 @@ from dovetail.views import ADVICE, NO_GRAD, Shared, Steps, View, replay, unclear
 
 
 @contextmanager
-def _unseen() -> Iterator[None]:
-    """Run ops that are no part of the program: nothing is recorded, no mode sees them."""
+def _unseen(backend: Backend | None = None) -> Iterator[None]:
+    """Run ops that are no part of the program: nothing is recorded, no mode sees them.
+
+    Inside a transform of ``backend`` what happens to the arrays' own tensors is recorded: these have no other history.
+    """
+    below = state.grad and backend is not None and backend.level > 0
     outer = state.modes
     state.modes = ()
     try:
-        with set_grad_enabled(False):
+        with set_grad_enabled(below):
             yield
     finally:
         state.modes = outer
@@ -49,7 +54,7 @@ def without(g: Any, steps: Steps) -> Any:
 def bring_up_to_date(tensor: Any) -> None:
     """Carry what was written to ``tensor`` over to its base and to the other views."""
     alias = tensor._alias
-    with _unseen():
+    with _unseen(tensor._device.backend):
         if type(alias) is View:
             base = alias.base
             positions = positions_of(alias.steps, tuple(base.shape)).reshape(-1)
@@ -61,9 +66,9 @@ def bring_up_to_date(tensor: Any) -> None:
 
 def refresh(shared: Shared) -> None:
     """Make all views anew of their bases, one of which has got another array."""
-    with _unseen():
-        for view in shared.alive():
-            source = view._alias.base
+    for view in shared.alive():
+        source = view._alias.base
+        with _unseen(source._device.backend):
             view._array = view._alias.replay(Tensor(source._array, source._device))._array
 
 

@@ -8,7 +8,7 @@ one can give all of them their new history.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from dovetail.autograd import hooks
@@ -29,7 +29,7 @@ class Shared:
 
     # in the class, so that making one sets nothing
     version = 0
-    views: Sequence[weakref.ref] = ()
+    views: Any = ()  # a list of weak references from the first one on
     limit = 32
     guarded = copies = False
 

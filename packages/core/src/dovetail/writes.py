@@ -35,14 +35,14 @@ def in_place(call: Any, name: str = "") -> Callable[..., Any]:
         others = (*args, *kwargs.values())
         check_overlap(self, others, name)
         old = self
-        recorded = state.grad and any(getattr(value, "_node", None) is not None for value in (self, *others))
+        below = state.grad and is_remembered(self, *others)
+        recorded = below or (state.grad and any(getattr(value, "_node", None) is not None for value in (self, *others)))
         if recorded or (active_modes and state.modes):
             old = before(self)
         if recorded:
-            backend = self._device.backend
-            if definition is None or _keeps_target(definition, self, args) or backend.remembers(old._array):
+            if below or definition is None or _keeps_target(definition, self, args):
                 # a rule needs (or, in a composition, may need) the value that is about to be overwritten
-                old._array, old._alias = backend.xp.asarray(self._array, copy=True), None
+                old._array, old._alias = self._device.backend.xp.asarray(self._array, copy=True), None
         value = call(old, *args, **kwargs)
         assign(self, value)
         if definition is not None and value._node.__class__ is Node and value._node.op is definition:
@@ -55,6 +55,11 @@ def in_place(call: Any, name: str = "") -> Callable[..., Any]:
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"In-place version of ``{call.__name__}``."
     return method
+
+
+def is_remembered(*values: Any) -> bool:
+    """Return whether an operation on these is recorded below the dispatcher, as inside a transform."""
+    return any(isinstance(value, Tensor) and value._device.backend.remembers(value._array) for value in values)
 
 
 def _keeps_target(op: Op, target: Any, others: tuple) -> bool:
@@ -163,9 +168,11 @@ def _writing_binary(op: Op, slow: Callable[..., Any]) -> Callable[..., Any]:
         ):
             return slow(self, other)
         try:
-            (updates.get(device) or _find_update(op, device))(array, operand)
-        except (RuntimeWarning, FloatingPointError):
-            pass  # about numbers, which are written by then
+            if (updates.get(device) or _find_update(op, device))(array, operand) is not array:
+                return slow(self, other)  # a mere number, which cannot be written to
+        except (RuntimeWarning, FloatingPointError):  # about numbers, which are written by then
+            if not hasattr(array, "__setitem__"):
+                return slow(self, other)
         except Exception:
             return slow(self, other)
         return _count(self, alias)

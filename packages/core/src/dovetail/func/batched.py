@@ -124,6 +124,15 @@ def batched(tensor: Tensor, device: Device) -> Tensor:
     return Tensor(BatchedArray(tensor, True), device)
 
 
+def refuse_numbers() -> NoReturn:
+    """Say why what a tensor that is mapped over holds has no answer."""
+    raise VmapError(
+        "vmap: the numbers of a tensor that is mapped over are asked for (by .item(), .tolist(), .numpy(), bool(), "
+        "int(), a mask used as an index, nonzero, unique, printing by format, ...), and each sample has others; "
+        "use operations that need no numbers, such as dovetail.where instead of if, or loop over the batch"
+    )
+
+
 class BatchedBackend(Backend):
     """The backend of the tensors inside one depth of ``vmap``; no plug-in sees it."""
 
@@ -155,11 +164,7 @@ class BatchedBackend(Backend):
         return BatchedArray(from_array(array, running(self.level).place), False)
 
     def to_numpy(self, array: Any) -> np.ndarray:
-        raise VmapError(
-            "vmap: the numbers of a tensor that is mapped over are asked for (by .item(), .tolist(), .numpy(), bool(), "
-            "int(), a mask used as an index, nonzero, unique, printing by format, ...), and each sample has others; "
-            "use operations that need no numbers, such as dovetail.where instead of if, or loop over the batch"
-        )
+        refuse_numbers()
 
     def join(self, x: Tensor, device: Device) -> Tensor:
         """Return a tensor from outside, or of an outer level, as one of this level's."""
@@ -219,6 +224,8 @@ class BatchedBackend(Backend):
         return array.dtype
 
     def bounds(self, array: BatchedArray) -> tuple[int, int]:
+        if not array.tensor.numel():
+            return 0, -1
         return array.tensor._device.backend.bounds(array.tensor._array)
 
     def any_true(self, array: BatchedArray) -> bool:

@@ -8,12 +8,18 @@ import numpy as np
 
 from dovetail import creation, ops, ranges
 from dovetail.errors import VmapError
+from dovetail.methods.index import check_bounds, expect_dtype
+from dovetail.methods.writing import copy_of, spread
 from dovetail.tensor import Tensor
-from dovetail.views import assign, before, check_writable
+from dovetail.views import assign, check_writable
 
 
 def read(x: Tensor, index: Any) -> Tensor:
-    """Return the part of ``x`` at an index with integer tensors; what ``x[index]`` does inside ``vmap``."""
+    """Return the part of ``x`` at an index with integer tensors; what ``x[index]`` does inside ``vmap``.
+
+    Raises:
+        VmapError: the index holds a mask. IndexError: an index is out of range.
+    """
     parts = _whole(x, index)
     if any(_is_mask(part) for part in parts):
         raise VmapError(
@@ -33,7 +39,10 @@ def read(x: Tensor, index: Any) -> Tensor:
     rest = tuple(moved.shape[len(places) :])
     flat: Any = 0
     count = 1
-    for array, size in zip(reversed(arrays), reversed(moved.shape[: len(places)]), strict=True):
+    for dim, array in reversed(list(enumerate(arrays))):
+        size = moved.shape[dim]
+        if array.numel():
+            check_bounds("indexing", array._device.backend.bounds(array._array), size, places[dim], -size)
         flat = flat + ops.where(array < 0, array + size, array) * count
         count *= size
     rows = moved.reshape((count, *rest))
@@ -45,8 +54,10 @@ def read(x: Tensor, index: Any) -> Tensor:
 
 def _whole(x: Tensor, index: Any) -> list[Any]:
     """Return an index as a list with a part for each dimension, and None for each new one."""
-    parts = list(index) if isinstance(index, tuple) else [index]
+    parts = list(index) if isinstance(index, (tuple, list)) else [index]
     used = sum(part.ndim if _is_mask(part) else 1 for part in parts if part is not None and part is not Ellipsis)
+    if used > x.ndim:
+        raise IndexError(f"too many indices for tensor of dimension {x.ndim} (got {used})")
     fill = [slice(None)] * (x.ndim - used)
     spot = next((place for place, part in enumerate(parts) if part is Ellipsis), None)
     return [*parts, *fill] if spot is None else [*parts[:spot], *fill, *parts[spot + 1 :]]
@@ -63,42 +74,28 @@ def _is_mask(part: Any) -> bool:
 def write(x: Tensor, index: Any, value: Tensor) -> None:
     """Write ``value`` to the part of ``x`` at an index with tensors; what ``x[index] = value`` does inside ``vmap``."""
     check_writable(x, "indexed assignment")
-    parts = index if isinstance(index, tuple) else (index,)
-    old = before(x)
-    old._array = x._device.backend.xp.asarray(x._array, copy=True)
-    old._alias = None
-    value = value.to(x.dtype)
+    assign(x, put(copy_of(x), value, index))
+
+
+def put(x: Tensor, value: Tensor, index: Any, accumulate: bool = False) -> Tensor:
+    """Return ``x`` with ``value``, which broadcasts, written or added at an index with tensors of each sample's own.
+
+    Raises:
+        VmapError: the index holds a mask, and there is more than one number to write. DTypeError: ``value`` has another
+            dtype. IndexError: an index is out of range.
+    """
+    parts = tuple(index) if isinstance(index, (tuple, list)) else (index,)
     if len(parts) == 1 and _is_mask(parts[0]):
-        mask = parts[0]
+        mask = parts[0].reshape((*parts[0].shape, *(1,) * (x.ndim - parts[0].ndim)))
+        value = value.to(x.dtype)
         if value.ndim:
             raise VmapError(
                 "vmap: a mask that is mapped over has other numbers of places in each sample, so that only one number "
                 f"can be written there, got sizes {tuple(value.shape)}; use dovetail.where(mask, values, x)"
             )
-        assign(x, ops.where(mask.reshape((*mask.shape, *(1,) * (x.ndim - mask.ndim))), value, old))
-        return
-    places = read(ranges.arange(x.numel()).reshape(x.shape), index)
-    spread = value.expand(places.shape).reshape(-1)
-    assign(x, _put(old.reshape(-1), 0, places.reshape(-1), spread).reshape(x.shape))
-
-
-def scatter(x: Tensor, axis: int, index: Tensor, src: Tensor) -> Tensor:
-    """Return ``x`` with ``src`` written along ``axis`` where ``index``, of each sample's own, says."""
-    value = src.expand(index.shape) if not src.ndim else src[tuple(slice(0, size) for size in index.shape)]
-    return _put(x, axis, index, value)
-
-
-def index_add(x: Tensor, axis: int, index: Tensor, source: Tensor) -> Tensor:
-    """Return ``x`` with the slices of ``source`` added along ``axis`` where ``index``, of each sample's own, says."""
-    wide = index.reshape([-1 if place == axis else 1 for place in range(x.ndim)]).expand(source.shape)
-    return ops.scatter_add(x, wide, source, dim=axis)
-
-
-def _put(x: Tensor, axis: int, index: Tensor, value: Tensor) -> Tensor:
-    """Return ``x`` with ``value`` at ``index``; the mean of it where one place is named several times."""
-    empty = x.new_zeros(tuple(x.shape))
-    count = ops.scatter_add(empty, index, creation.ones_like(value), dim=axis)
-    total = ops.scatter_add(empty, index, value, dim=axis)
-    several = ops.maximum(count, 1)
-    mean = total / several if x.dtype.is_floating_point else ops.floor_divide(total, several)
-    return ops.where(count > 0, mean, x)
+        return ops.where(mask, x + value if accumulate else value, x)
+    expect_dtype("index put", "the value", value, x)
+    places = read(ranges.arange(x.numel()).reshape(x.shape), parts)
+    values = spread(value, places).reshape(-1)
+    call = ops.scatter_add if accumulate else ops.scatter
+    return call(x.reshape(-1), places.reshape(-1), values, dim=0).reshape(x.shape)

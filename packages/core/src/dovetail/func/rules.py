@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail import ops
-from dovetail.func.batched import BatchedArray, aligned, physical
+from dovetail.func.batched import BatchedArray, aligned, physical, refuse_numbers
 from dovetail.op import Op
 
 Rule = Callable[[Op, int, tuple, dict[str, Any]], Any]
@@ -189,7 +189,29 @@ def _roll(op: Op, size: int, arrays: tuple, options: dict[str, Any]) -> Any:
     return op.call(value.tensor, shifts=options["shifts"], dims=dims)
 
 
+@rule("arranged")
+def _arranged(op: Op, size: int, arrays: tuple, options: dict[str, Any]) -> Any:
+    return op.call(arrays[0].tensor, order=(0, *[dim + 1 for dim in options["order"]]))
+
+
+@rule("diagonal")
+def _diagonal(op: Op, size: int, arrays: tuple, options: dict[str, Any]) -> Any:
+    return op.call(arrays[0].tensor, offset=options["offset"], dim1=options["dim1"] + 1, dim2=options["dim2"] + 1)
+
+
+@rule("unfold")
+def _unfold(op: Op, size: int, arrays: tuple, options: dict[str, Any]) -> Any:
+    if not arrays[0].shape:
+        return NotImplemented
+    return op.call(arrays[0].tensor, **{**options, "dimension": options["dimension"] + 1})
+
+
 # Indices
+
+
+@rule("nonzero")
+def _nonzero(op: Op, size: int, arrays: tuple, options: dict[str, Any]) -> Any:
+    refuse_numbers()  # how many there are is a number too
 
 
 @rule("slice_view")
@@ -232,7 +254,7 @@ def _untake(op: Op, size: int, arrays: tuple, options: dict[str, Any]) -> Any:
     return op.call(arrays[0].tensor, index=(slice(None), *index), shape=(size, *shape))
 
 
-@rule("put")
+@rule("put", "put_add")
 def _put(op: Op, size: int, arrays: tuple, options: dict[str, Any]) -> Any:
     index, x = options["index"], physical(arrays[0], size)
     if _batch_last(index):
@@ -246,13 +268,15 @@ def _put(op: Op, size: int, arrays: tuple, options: dict[str, Any]) -> Any:
     return op.call(x, value, index=(slice(None), *index))
 
 
-@rule("gather", "scatter_add")
+@rule("gather", "scatter", "scatter_add", "scatter_reduce")
 def _gather(op: Op, size: int, arrays: tuple, options: dict[str, Any]) -> Any:
     tensors = [physical(value, size) for value in arrays]
     ndim = len(arrays[0].shape)
     if not ndim or len(arrays[1].shape) != ndim:
         return NotImplemented
-    return op.call(*tensors, dim=shifted(options["dim"], ndim))
+    if len(arrays[-1].shape) != ndim:  # one number to write
+        tensors[-1] = tensors[-1].reshape((-1, *(1,) * ndim)).expand((size, *arrays[1].shape))
+    return op.call(*tensors, **{**options, "dim": shifted(options["dim"], ndim)})
 
 
 @rule("index_select")

@@ -95,7 +95,7 @@ def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:
     if not isinstance(value, Tensor):
         return write_in_place(ops.masked_fill, self, mask, value=number("masked_fill", value, self))
     filling = scalar("masked_fill", value, self)
-    if filling._node is None:
+    if filling._node is None and not filling._device.backend.level:
         return write_in_place(ops.masked_fill, self, mask, value=filling.item())
     check_writable(self, "masked_fill_")
     return assign(self, ops.where(mask, filling, before(self)))

@@ -16,7 +16,7 @@ from dovetail.autograd.graph import LEAF, Output, new_node
 from dovetail.device import Device
 from dovetail.dispatch import record
 from dovetail.errors import DTypeError, ShapeError
-from dovetail.methods.parts import picked_sizes, split_index
+from dovetail.methods.parts import BatchedIndexError, picked_sizes, split_index
 from dovetail.methods.writing import FLOATING, SURE, as_value, copied, spread, write_in_place
 from dovetail.modes import state
 from dovetail.op import Op
@@ -101,7 +101,7 @@ def _taken(self: Tensor, index: tuple) -> Tensor:
 
 
 def picked_along(call: Any, x: Tensor, index: Tensor, dim: int) -> Tensor:
-    """Return what ``call``, an op such as gather, does; its arguments are known to fit, so that little is left to do."""
+    """Return what ``call``, an op such as gather, does; its arguments are known to fit, so little is left to do."""
     op, device = call.definition, x._device
     kernel = op.kernels.get(device)
     if kernel is None or index._device is not device or (active_modes and state.modes):
@@ -115,7 +115,12 @@ def picked_along(call: Any, x: Tensor, index: Tensor, dim: int) -> Tensor:
 def _getitem(self: Tensor, index: Any) -> Tensor:
     """Return the part at ``index``, whatever it is."""
     learn(self._device)
-    basic, arrays = split_index(index, self._array.shape)
+    try:
+        basic, arrays = split_index(index, self._array.shape)
+    except BatchedIndexError:
+        from dovetail.func.indexing import read
+
+        return read(self, index)
     out = self if basic is None else ops.slice_view(self, index=basic)
     if not arrays:
         return out
@@ -124,7 +129,7 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
 
 def learn(device: Device) -> None:
     """Note whether the arrays of a device are indexed as NumPy's are: views that can be written to."""
-    device.direct = {"views", "writes"} <= device.backend.capabilities
+    device.direct = {"views", "writes"} <= device.backend.capabilities and not device.backend.level
 
 
 def places_along(self: Tensor, dim: int) -> tuple[Tensor, ...]:
@@ -243,8 +248,13 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
     learn(self._device)
     if index is False:  # PyTorch does not look at the value either
         return
-    basic, arrays = split_index(index, self._array.shape)
     value = as_value(value, self)
+    try:
+        basic, arrays = split_index(index, self._array.shape)
+    except BatchedIndexError:
+        from dovetail.func.indexing import write
+
+        return write(self, index, value)
     if "views" not in self._device.backend.capabilities and basic is not None:
         check_writable(self, "indexed assignment")
         part = ops.slice_view(before(self), index=basic)

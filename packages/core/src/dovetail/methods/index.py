@@ -9,11 +9,12 @@ import numpy as np
 from dovetail import dtypes, ops
 from dovetail.errors import DTypeError, ShapeError
 from dovetail.methods.getitem import fitting, picked_along
-from dovetail.methods.parts import ALL, split_index
+from dovetail.methods.parts import ALL, BatchedIndexError, split_index
 from dovetail.methods.registry import check_dim, function, method
-from dovetail.methods.writing import as_scalar, copied, number_of, write_in_place
+from dovetail.methods.writing import as_scalar, copied, copy_of, number_of, write_in_place
 from dovetail.modes.base import one_op_under_autocast
 from dovetail.tensor import Tensor
+from dovetail.views import assign, check_writable
 
 # Whole slices
 
@@ -41,13 +42,20 @@ def expect_dtype(name: str, what: str, value: Any, x: Tensor) -> None:
         raise DTypeError(f"{name}: {what} is {value.dtype}, the tensor {x.dtype}; convert with .to(dtype)")
 
 
-def _in_range(name: str, index: Tensor, size: int, dim: int, negative: bool = False) -> np.ndarray:
+def _in_range(name: str, index: Tensor, size: int, dim: int, negative: bool = False) -> Any:
     """Return a host array of positions, from 0 on unless ``negative`` ones may count from the end.
+
+    Inside ``vmap``, where each sample has its own, the tensor itself, as one dimension.
 
     Raises:
         IndexError: one is out of range.
     """
-    array = index._device.backend.to_numpy(index._array).reshape(-1)
+    backend = index._device.backend
+    if backend.level:
+        if index.numel():
+            check_bounds(name, backend.bounds(index._array), size, dim, -size if negative else 0)
+        return index.reshape(-1)
+    array = backend.to_numpy(index._array).reshape(-1)
     if array.dtype != np.int64:
         array = array.astype(np.int64)
     check_range(name, array, size, dim, -size if negative else 0)
@@ -66,7 +74,16 @@ def check_range(name: str, array: Any, size: int, dim: int, least: int = 0) -> N
         largest: Any = np.maximum.reduce
         if largest(array.view(np.uint64), axis=None) < size:  # negative ones are large without their sign
             return
-    low, high = int(array.min()), int(array.max())
+    check_bounds(name, (int(array.min()), int(array.max())), size, dim, least)
+
+
+def check_bounds(name: str, bounds: tuple[int, int], size: int, dim: int, least: int = 0) -> None:
+    """Refuse positions of which the smallest is below ``least``, or the largest not below ``size``.
+
+    Raises:
+        IndexError: one is out of range.
+    """
+    low, high = bounds
     if low < least or high >= size:
         wrong = high if high >= size else low
         raise IndexError(f"{name}: index {wrong} is out of bounds for dimension {dim} with size {size}")
@@ -110,6 +127,23 @@ def _slices(name: str, x: Tensor, dim: int, index: Tensor, source: Tensor) -> tu
     return source if sizes else source.reshape(()), (*(ALL,) * axis, places) if sizes else (...,)
 
 
+def _written(call: Any, x: Tensor, value: Tensor, places: tuple) -> Tensor:
+    """Return what ``call``, ops.put or ops.put_add, gives, also where each sample of a batch has its own places."""
+    if any(isinstance(part, Tensor) for part in places):
+        from dovetail.func.indexing import put as put_batched
+
+        return put_batched(x, value, places, accumulate=call is ops.put_add)
+    return call(x, value, index=copied(places))
+
+
+def _write(call: Any, x: Tensor, value: Tensor, places: tuple) -> Tensor:
+    """In-place version of ``_written``."""
+    if any(isinstance(part, Tensor) for part in places):
+        check_writable(x, "indexed assignment")
+        return assign(x, _written(call, copy_of(x), value, places))
+    return write_in_place(call, x, value, index=places)
+
+
 def _index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, alpha: Any) -> tuple[Tensor, tuple]:
     _expect_vector("index_add", index)
     expect_dtype("index_add", "source", source, x)
@@ -120,19 +154,15 @@ def _index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, alpha: Any) -
 @function
 def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """Return the tensor with each slice of ``source`` along ``dim``, times ``alpha``, added where ``index`` says."""
-    if index._device.backend.level:
-        from dovetail.func.indexing import index_add as index_add_batched
-
-        return index_add_batched(x, check_dim(x, dim), index, source if alpha == 1 else source * alpha)
     source, places = _index_add(x, dim, index, source, alpha)
-    return ops.put_add(x, source, index=copied(places))
+    return _written(ops.put_add, x, source, places)
 
 
 @method
 def index_add_(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """In-place version of ``index_add``."""
     source, places = _index_add(self, dim, index, source, alpha)
-    return write_in_place(ops.put_add, self, source, index=places)
+    return _write(ops.put_add, self, source, places)
 
 
 def _index_copy(x: Tensor, dim: int, index: Tensor, source: Tensor) -> tuple[Tensor, tuple]:
@@ -146,14 +176,14 @@ def _index_copy(x: Tensor, dim: int, index: Tensor, source: Tensor) -> tuple[Ten
 def index_copy(x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """Return the tensor with the slices of ``source`` along ``dim`` written where ``index`` says."""
     source, places = _index_copy(x, dim, index, source)
-    return ops.put(x, source, index=copied(places))
+    return _written(ops.put, x, source, places)
 
 
 @method
 def index_copy_(self: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """In-place version of ``index_copy``."""
     source, places = _index_copy(self, dim, index, source)
-    return write_in_place(ops.put, self, source, index=places)
+    return _write(ops.put, self, source, places)
 
 
 def number(name: str, value: Any, x: Tensor) -> Any:
@@ -180,8 +210,14 @@ def _index_fill(x: Tensor, dim: int, index: Tensor, value: Any) -> tuple[Tensor,
     _expect_vector("index_fill", index, ("int64",))
     axis = check_dim(x, dim)
     size = x._array.shape[axis] if x.ndim else 1
+    places = _in_range("index_fill", index, size, axis, negative=True)
+    if isinstance(places, Tensor):
+        from dovetail.func.indexing import put as put_batched
+
+        named = put_batched(x.new_zeros(x.shape or (1,)), x.new_ones(()), (*(ALL,) * axis, places))
+        return scalar("index_fill", value, x), (named.reshape(x.shape) != 0,)
     # each place once, or the value's gradient would count it twice
-    places = np.unique(_in_range("index_fill", index, size, axis, negative=True) % max(size, 1))
+    places = np.unique(places % max(size, 1))
     whole: tuple = (...,) if places.size else (np.zeros(0, dtype=np.int64),)
     return scalar("index_fill", value, x), (*(ALL,) * axis, places) if x.ndim else whole
 
@@ -190,14 +226,14 @@ def _index_fill(x: Tensor, dim: int, index: Tensor, value: Any) -> tuple[Tensor,
 def index_fill(x: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """Return the tensor with ``value``, a number or 0-d tensor, in the slices along ``dim`` that ``index`` names."""
     value, places = _index_fill(x, dim, index, value)
-    return ops.put(x, value, index=copied(places))
+    return _written(ops.put, x, value, places)
 
 
 @method
 def index_fill_(self: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """In-place version of ``index_fill``."""
     value, places = _index_fill(self, dim, index, value)
-    return write_in_place(ops.put, self, value, index=places)
+    return _write(ops.put, self, value, places)
 
 
 # Elements, by one index tensor for each dimension
@@ -210,7 +246,11 @@ def _put_arguments(x: Tensor, indices: Any, values: Tensor) -> tuple[Tensor, tup
         _expect_tensor("index_put", "each of the indices", part)
     if not parts:
         raise ShapeError("index_put: expected at least one index tensor")
-    arrays = split_index(tuple(part.reshape(1) if not part.ndim else part for part in parts), x._array.shape)[1]
+    parts = tuple(part.reshape(1) if not part.ndim else part for part in parts)
+    try:
+        arrays = split_index(parts, x._array.shape)[1]
+    except BatchedIndexError:
+        return values, parts
     return fitting(values, x, arrays), arrays
 
 
@@ -227,14 +267,14 @@ def index_put(x: Tensor, indices: Any, values: Tensor, accumulate: bool = False)
         tensor([3., 0.])
     """
     values, places = _put_arguments(x, indices, values)
-    return (ops.put_add if accumulate else ops.put)(x, values, index=copied(places))
+    return _written(ops.put_add if accumulate else ops.put, x, values, places)
 
 
 @method
 def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """In-place version of ``index_put``."""
     values, places = _put_arguments(self, indices, values)
-    return write_in_place(ops.put_add if accumulate else ops.put, self, values, index=places)
+    return _write(ops.put_add if accumulate else ops.put, self, values, places)
 
 
 # Elements, counted in the flattened tensor
@@ -245,15 +285,27 @@ def _flat_places(name: str, x: Tensor, index: Tensor) -> tuple:
     _expect_tensor(name, "index", index)
     if index.dtype.name != "int64":
         raise DTypeError(f"{name}: index must be int64, got {index.dtype}; convert with .long()")
-    places = _in_range(name, index, x.numel(), 0, negative=True) % max(x.numel(), 1)
+    places = _in_range(name, index, x.numel(), 0, negative=True)
+    if isinstance(places, Tensor):
+        return tuple(part.reshape(index.shape) for part in _unravelled(places, tuple(x.shape) or (1,)))
+    places = places % max(x.numel(), 1)
     return tuple(part.reshape(index.shape) for part in np.unravel_index(places, tuple(x.shape) or (1,)))
+
+
+def _unravelled(places: Tensor, shape: tuple[int, ...]) -> list[Tensor]:
+    found: list[Tensor] = []
+    for size in reversed(shape):
+        found.insert(0, places.remainder(size))
+        places = ops.floor_divide(places, size)
+    return found
 
 
 @function
 def take(x: Tensor, index: Tensor) -> Tensor:
     """Return the elements that ``index``, of any sizes, names; they are counted in the flattened tensor."""
     places = _flat_places("take", x, index)
-    return ops.take(x if x.ndim else x.reshape(1), index=places)
+    x = x if x.ndim else x.reshape(1)
+    return x[places] if any(isinstance(part, Tensor) for part in places) else ops.take(x, index=places)
 
 
 def _put(x: Tensor, index: Tensor, source: Tensor, accumulate: bool) -> tuple[Any, Tensor, tuple]:
@@ -268,21 +320,21 @@ def _put(x: Tensor, index: Tensor, source: Tensor, accumulate: bool) -> tuple[An
 def put(x: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """Return the tensor with ``source`` written, or added, at the elements ``index``, counted when flattened."""
     call, source, places = _put(x, index, source, accumulate)
-    return call(x if x.ndim else x.reshape(1), source, index=places).reshape(x.shape)
+    return _written(call, x if x.ndim else x.reshape(1), source, places).reshape(x.shape)
 
 
 @method
 def put_(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """In-place version of ``put``."""
     call, source, places = _put(self, index, source, accumulate)
-    write_in_place(call, self if self.ndim else self.unsqueeze(0), source, index=places)
+    _write(call, self if self.ndim else self.unsqueeze(0), source, places)
     return self
 
 
 # Part of another tensor, as a copy
 
 
-def _written(x: Tensor, src: Tensor, part: Tensor, index: tuple) -> Tensor:
+def _with_part(x: Tensor, src: Tensor, part: Tensor, index: tuple) -> Tensor:
     if part.shape != src.shape:
         raise ShapeError(
             f"expected src to have the sizes of the slice: src has {tuple(src.shape)}, the slice {tuple(part.shape)}"
@@ -293,7 +345,7 @@ def _written(x: Tensor, src: Tensor, part: Tensor, index: tuple) -> Tensor:
 @function
 def select_scatter(x: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """Return a copy of the tensor with ``src`` in place of ``x.select(dim, index)``."""
-    return _written(x, src, x.select(dim, index), (*(ALL,) * check_dim(x, dim), int(index), ...))
+    return _with_part(x, src, x.select(dim, index), (*(ALL,) * check_dim(x, dim), int(index), ...))
 
 
 @function
@@ -305,7 +357,7 @@ def slice_scatter(
         raise ShapeError(f"slice_scatter: the step must be positive, got {step}")
     axis = check_dim(x, dim)
     index = (*(ALL,) * axis, slice(*slice(start, end, step).indices(x.shape[axis])), ...)
-    return _written(x, src, ops.slice_view(x, index=index), index)
+    return _with_part(x, src, ops.slice_view(x, index=index), index)
 
 
 @function

@@ -136,7 +136,7 @@ class Storage:
     __slots__ = ("_array", "device")
 
     def __init__(self, tensor: Tensor) -> None:
-        self._array = tensor._array
+        self._array = tensor._memory()
         self.device = tensor._device
 
     def data_ptr(self) -> int:
@@ -161,7 +161,7 @@ def untyped_storage(self: Tensor) -> Storage:
 @method
 def data_ptr(self: Tensor) -> int:
     """Return the address of the first element; on a backend that does not tell, a number that stands for the array."""
-    return self._device.backend.address_of(self._array)
+    return self._device.backend.address_of(self._memory())
 
 
 @method
@@ -273,7 +273,7 @@ def set_(self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = 
         raise DeviceError(f"set_: the tensor is on {self._device}, the source on {source._device}")
     if size is not None:
         source = source.detach().as_strided(size, _in_order(tuple(size)) if stride is None else stride, storage_offset)
-    self._array, self._node = source._array, None if self._node is not LEAF else LEAF
+    self._array, self._node = source._memory(), None if self._node is not LEAF else LEAF
     self._alias = shared_of(source)
     self._alias.version += 1
     return self

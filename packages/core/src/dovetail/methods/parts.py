@@ -14,6 +14,10 @@ ALL = slice(None)
 _MANY = 32  # a longer list is data, whatever it holds
 
 
+class BatchedIndexError(Exception):
+    """An index holds a tensor inside ``vmap``, of which each sample has its own places."""
+
+
 def split_index(index: Any, shape: tuple[int, ...]) -> tuple[tuple | None, tuple]:
     """Return an index of a tensor of sizes ``shape`` as two: of integers, slices, None and ``...``, and of arrays.
 
@@ -124,6 +128,8 @@ def _plain(part: Any) -> Any:
                 f"tensors used as indices must be integers or booleans, got {part.dtype}; of the integers int64 and "
                 "int32 can be an index; convert with .long() or .bool()"
             )
+        if part._device.backend.level:
+            raise BatchedIndexError
         return _array(part.numpy(force=True), part)
     if isinstance(part, np.ndarray):
         return _array(part, part)

@@ -213,6 +213,6 @@ def view_as_dtype(x: Tensor, dtype: DType) -> Tensor:
         if old < new and x.shape[-1] % (new // old):
             raise ShapeError(f"view: self.size(-1) must be divisible by {new // old} {what}, but got {x.shape[-1]}")
     backend = x._device.backend
-    out = Tensor(backend.reinterpreted(x._array, backend.native_dtype(dtype)), x._device)
+    out = Tensor(backend.reinterpreted(x._memory(), backend.native_dtype(dtype)), x._device)
     out._alias = shared_of(x)
     return out

@@ -9,7 +9,7 @@ import numpy as np
 from dovetail import dtypes, ops
 from dovetail.errors import DTypeError, ShapeError
 from dovetail.methods.getitem import picked_along
-from dovetail.methods.index import check_range, expect_dtype
+from dovetail.methods.index import check_bounds, check_range, expect_dtype
 from dovetail.methods.registry import check_dim, function, method
 from dovetail.methods.writing import as_scalar, write_in_place, write_nothing
 from dovetail.modes.base import one_op_under_autocast
@@ -34,11 +34,11 @@ def _check(name: str, x: Tensor, dim: int, index: Any, src: Any = None) -> int:
         _fits(name, axis, sizes, own, "tensor", apart=True)
     if src is not None:
         _fits(name, axis, sizes, tuple(src._array.shape), "src", apart=False)
-    array = index._array
-    if array.__class__ is not np.ndarray:
-        xp = index._device.backend.xp
-        array = np.array([int(xp.min(array)), int(xp.max(array))])
-    check_range(name, array, own[axis] if own else 1, dim)
+    array, size = index._array, own[axis] if own else 1
+    if array.__class__ is np.ndarray:
+        check_range(name, array, size, dim)
+    else:
+        check_bounds(name, index._device.backend.bounds(array), size, dim)
     return axis
 
 

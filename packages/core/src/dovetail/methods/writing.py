@@ -14,6 +14,7 @@ from dovetail.errors import DTypeError
 from dovetail.modes import state
 from dovetail.tensor import Tensor
 from dovetail.views import View, assign, before, check_origin, check_overlap, check_writable, shared_of, written
+from dovetail.writes import is_remembered
 
 FLOATING = 2  # DType.category
 SURE = 65504.0  # every floating-point dtype holds numbers up to here
@@ -91,14 +92,15 @@ def write_in_place(call: Any, target: Tensor, *inputs: Tensor, **options: Any) -
     check_writable(target, "indexed assignment" if op.name == "put" else op.name + "_")
     arrays = None if modes.active and state.modes else _writable(op, target, inputs)
     if state.grad and _recorded(target, inputs):
-        old = before(target)
-        if _keeps_target(op, target, inputs):  # a rule needs the value that is about to be overwritten
-            old._array, old._alias = device.backend.xp.asarray(array, copy=True), None
+        # a rule may need the value that is about to be overwritten
+        old = copy_of(target) if _keeps_target(op, target, inputs) else before(target)
     else:
         old = None
     if op.name not in ("put", "masked_fill"):
         check_overlap(target, inputs, op.name + "_")
     if arrays is None:
+        if state.grad and is_remembered(target, *inputs):
+            old = copy_of(target)
         return assign(target, call(before(target) if old is None else old, *inputs, **options))
     writer = device.backend.writers[op.name]
     prepared = _prepared.get((writer, device))
@@ -113,6 +115,13 @@ def write_in_place(call: Any, target: Tensor, *inputs: Tensor, **options: Any) -
     if old is not None:
         record(op, (old, *inputs), {name: copied(value) for name, value in options.items()}, (new,))
     return written(target, new)
+
+
+def copy_of(target: Tensor) -> Tensor:
+    """Return a tensor that keeps what ``target`` holds before a write, and its history."""
+    old = before(target)
+    old._array, old._alias = target._device.backend.xp.asarray(target._array, copy=True), None
+    return old
 
 
 def _writable(op: Any, target: Tensor, inputs: tuple) -> list | None:

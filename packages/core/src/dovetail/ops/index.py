@@ -148,26 +148,7 @@ nonzero.sample(
 )
 
 
-# Along a dimension
-
-
-@op(promote=None)
-def index_select(xp, x, index, *, dim):
-    """Return the slices of ``x`` along ``dim`` that the 1-d ``index`` names."""
-    return xp.take(x, index, axis=dim)
-
-
-def _unselect(g, index, x_shape, dim):
-    if index._device.backend.level:  # each sample of a batch has its own places
-        sides = [-1 if axis == dim % len(x_shape) else 1 for axis in range(len(x_shape))]
-        return scatter_add(g.new_zeros(x_shape), index.reshape(sides).expand(g.shape), g, dim % len(x_shape))
-    picks = tuple(slice(None) for _ in range(dim % len(x_shape)))
-    return untake(g, (*picks, index.numpy(force=True)), x_shape)
-
-
-index_select.no_vjp("index")
-index_select.vjp(x=_unselect)
-index_select.sample(lambda make: [Sample(make(3, 4), make.integers(5, high=4), dim=1)])
+# Rows of a table, and masks
 
 
 @op(promote=None)
