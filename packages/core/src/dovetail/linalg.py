@@ -17,7 +17,7 @@ import numpy as np
 
 from dovetail import creation, ops
 from dovetail.errors import DTypeError, LinAlgError, ShapeError
-from dovetail.methods import arrange, more, products
+from dovetail.methods import arrange, pieces, products
 from dovetail.methods.decompose import (
     cholesky,
     det,
@@ -217,7 +217,7 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
 
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Return the diagonal of each matrix as the last dimension."""
-    return more.diagonal(A, offset, dim1, dim2)
+    return pieces.diagonal(A, offset, dim1, dim2)
 
 
 def vander(x: Tensor, *, N: int | None = None) -> Tensor:

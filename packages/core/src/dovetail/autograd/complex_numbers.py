@@ -73,7 +73,7 @@ def is_complex(value: Any) -> bool:
     if isinstance(value, (tuple, list)):
         return any(map(is_complex, value))
     dtype = getattr(value, "dtype", None)
-    return dtype is not None and dtype.is_complex
+    return getattr(dtype, "is_complex", False)  # an index holds NumPy's arrays, whose dtypes are others
 
 
 def _conjugated(value: Any) -> Any:

@@ -32,7 +32,7 @@ def _attributes(self: Tensor) -> dict[str, Any]:
 @method("__copy__")
 def _shallow(self: Tensor) -> Tensor:
     """Return a leaf on the same memory."""
-    out = remade(type(self), self._array, self._device, self.requires_grad, _attributes(self))
+    out = remade(type(self), self._memory(), self._device, self.requires_grad, _attributes(self))
     out._alias = shared_of(self)
     return out
 
@@ -58,7 +58,7 @@ def _deep(self: Tensor, memo: dict[int, Any]) -> Tensor:
 
 def _copied(self: Tensor, memo: dict[int, Any]) -> Any:
     """Return a copy of the array, a view of the copy of its base where another tensor may have that base too."""
-    array = self._array
+    array = self._memory()
     base, place = _place(array) if self._device is CPU else (array, None)
     if place is None and id(base) not in memo and (self._alias is None or self._device is not CPU):
         return self._device.backend.xp.asarray(array, copy=True)
@@ -91,7 +91,7 @@ def _at(base: np.ndarray, place: tuple) -> np.ndarray:
 def _pickled(self: Tensor, protocol: Any) -> Any:
     """Return what a pickle keeps; the arrays are those of NumPy, so that tensors of one memory stay so."""
     if self._device is CPU:
-        base, place = _place(self._array)
+        base, place = _place(self._memory())
     else:
         base, place = self.numpy(force=True), None
     return (_unpickle, (type(self), base, place, str(self._device), self.requires_grad, _attributes(self)))

@@ -84,7 +84,7 @@ def _array_interface(self: Tensor) -> dict[str, Any]:
     """NumPy's description of the memory; there where NumPy could say what it is."""
     if self._node is not None or self._device is not CPU or self.dtype is dtypes.bfloat16:
         raise AttributeError(f"a {self.dtype} tensor like this one has no '__array_interface__'; use .numpy()")
-    return self._array.__array_interface__
+    return self._memory().__array_interface__
 
 
 def _cuda_array_interface(self: Tensor) -> Any:
@@ -108,7 +108,7 @@ def _expect_no_grad(self: Tensor, error: type[Exception] = BufferError) -> None:
 @method("__dlpack_device__")
 def _dlpack_device(self: Tensor) -> tuple[int, int]:
     """Return DLPack's numbers for the device that the tensor is on."""
-    return self._array.__dlpack_device__()
+    return self._memory().__dlpack_device__()
 
 
 @method("__dlpack__")
@@ -120,6 +120,6 @@ def _dlpack(self: Tensor, **options: Any) -> Any:
     """
     _expect_no_grad(self)
     try:
-        return self._array.__dlpack__(**options)
+        return self._memory().__dlpack__(**options)
     except BufferError as error:
         raise BufferError(f"can't export a {self.dtype} tensor by DLPack: {error}") from None

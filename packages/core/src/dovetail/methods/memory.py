@@ -30,7 +30,7 @@ def layout_of(x: Tensor) -> tuple[tuple[int, ...], int]:
 
     On a backend without strides these are what they would be if the base was in order in memory.
     """
-    array, alias = x._array, x._alias
+    array, alias = x._memory(), x._alias
     strides = _strides(x)
     if strides is not None:
         if 0 in array.shape:
@@ -118,7 +118,7 @@ def as_strided(x: Tensor, size: Any, stride: Any, storage_offset: int | None = N
     layout, first = layout_of(base)
     offset = x.storage_offset() if storage_offset is None else storage_offset
     needed = 0 if 0 in size else offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) + 1
-    available = base._device.backend.memory_size(base._array) // base.element_size()
+    available = base._device.backend.memory_size(base._memory()) // base.element_size()
     if needed > available or offset < 0:
         raise ShapeError(
             f"as_strided: sizes {list(size)}, strides {list(stride)} and storage offset {offset} need {needed} "
@@ -184,7 +184,7 @@ def is_set_to(self: Tensor, tensor: Tensor) -> bool:
 @method
 def is_shared(self: Tensor) -> bool:
     """Return whether the memory is shared with processes forked from this one; see ``share_memory_``."""
-    return self._device.backend.is_shared(self._array)
+    return self._device.backend.is_shared(self._memory())
 
 
 @method
@@ -195,7 +195,7 @@ def share_memory_(self: Tensor) -> Tensor:
     """
     if not self.is_shared():
         base = self._alias.base if type(self._alias) is View else self
-        base._array = base._device.backend.shared_copy(base._array)
+        base._array = base._device.backend.shared_copy(base._memory())
         if base._alias is not None:
             from dovetail.view_copies import refresh
 
@@ -225,7 +225,7 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     order = order_of(memory_format, len(shape)) or tuple(range(len(shape)))
     ordered = tuple(shape[dim] for dim in order)
     version = self._version
-    found = self._device.backend.resized(self._array, ordered)
+    found = self._device.backend.resized(self._memory(), ordered)
     self._array = found if found is not None else _longer(self, ordered)
     if order != tuple(range(len(shape))):
         self._array = self._device.backend.xp.permute_dims(

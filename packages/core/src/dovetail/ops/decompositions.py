@@ -13,6 +13,7 @@ from dovetail.errors import GradError, LinAlgError, ShapeError
 from dovetail.op import Sample, op
 from dovetail.ops.elementwise import where
 from dovetail.ops.linalg import matmul
+from dovetail.ops.reduce import anywhere
 from dovetail.ops.shape import cat, tril
 
 
@@ -102,7 +103,7 @@ def det(xp, x):
 
 def _det_x(g, x, out):
     wide = (g * (out.conj() if x.dtype.is_complex else out)).unsqueeze(-1).unsqueeze(-1)
-    if x.shape[-1] and not bool((out == 0).any()):
+    if x.shape[-1] and not anywhere(out == 0):
         return wide * adjoint(inv(x))
     # the cofactors of a singular matrix, without dividing: products of all singular values but one
     u, s, vh = svd(x, full_matrices=False)
@@ -302,7 +303,7 @@ pinv.vjp(x=_pinv_x)
 pinv.sample(lambda make: [*_inverses(make), Sample(_dominant(make)[:2]), Sample(_dominant(make)[:, :2], rtol=1e-3)])
 
 
-@solve.checked_by
+@solve.explained_by
 def _solve_sizes(x, b):
     _expect_square("solve", x._array)
     if b.ndim < 2 or b.shape[-2] != x.shape[-1]:

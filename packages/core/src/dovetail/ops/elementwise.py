@@ -119,12 +119,16 @@ def _pow_x(g, x, y):
     return g * where(y == 0, 0.0, y * x ** (y - 1))
 
 
+def _real(y):
+    return y.real if y.is_complex() else y
+
+
 def _pow_y(g, x, y, out):
     # the limit of x**y * log(x) at x = 0 is 0 for positive y
     if isinstance(x, (int, float)):
         slope = g * (out * (math.log(x) if x > 0 else math.nan if x else -math.inf))
-        return slope if x else where(y >= 0, 0.0, slope)
-    return g * where((x == 0) & (y >= 0), 0.0, out * log(where(x == 0, 1.0, x)))
+        return slope if x else where(_real(y) >= 0, 0.0, slope)
+    return g * where((x == 0) & (_real(y) >= 0), 0.0, out * log(where(x == 0, 1.0, x)))
 
 
 pow.vjp(x=_pow_x, y=_pow_y)
