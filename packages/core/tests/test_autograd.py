@@ -168,7 +168,7 @@ def test_gradient_penalty(compare):
         lambda lib, x, y: lib.cat([part * (i + 1) for i, part in enumerate(x.unbind(0))]) * y.repeat(2),
         lambda lib, x, y: [part**2 for part in (x * y).split(1)][1] + x[0],
         lambda lib, x, y: (x.max(1).values * x.min(1).values).sum() * y,
-        lambda lib, x, y: x.expand(2, 2, 3) * y + y.T,
+        lambda lib, x, y: x.expand(2, 2, 3) * y + y.t(),
         lambda lib, x, y: (x @ y) @ (x @ y),
         lambda lib, x, y: x.detach() * y + (x * y).detach() * x,
     ],

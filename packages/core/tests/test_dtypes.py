@@ -102,7 +102,7 @@ def test_aliases_and_identity():
 
 
 def test_python_types_and_numpy_dtypes_name_dtypes():
-    assert dovetail.ones(1, dtype=float).dtype is dovetail.float32
+    assert dovetail.ones(1, dtype=float).dtype is dovetail.float64
     assert dovetail.ones(1, dtype=int).dtype is dovetail.int64
     assert dovetail.ones(1).to(bool).dtype is dovetail.bool
     assert dovetail.tensor([1], dtype=np.float64).dtype is dovetail.float64

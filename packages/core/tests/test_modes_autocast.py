@@ -200,6 +200,12 @@ def test_other_backends_have_the_long_list(monkeypatch, x):
             assert out.relu().dtype is float16
             assert dovetail.ops.layer_norm(out, None, None, dims=1)[0].dtype is float32
             assert out.amax(0).dtype is float16
+            places = dovetail.zeros(*out.shape, dtype=dovetail.int64, device="accelerator")
+            for first, second in ((out, moved), (moved, out)):  # mixed dtypes, which each of them refuses by itself
+                assert first.scatter_add(0, places, second).dtype is float32
+                assert first.index_put((places[0, :1],), second[:1]).dtype is float32
+                with pytest.raises(dovetail.errors.DTypeError, match="index_copy"):
+                    first.index_copy(0, places[0, :1], second[:1])
     finally:
         plugins.reset()
 

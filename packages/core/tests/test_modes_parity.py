@@ -31,13 +31,27 @@ CALLS = {
     "prod with dtype": lambda lib, x, y: lib.prod(x, 1, dtype=lib.bfloat16),
     "clamp": lambda lib, x, y: x.clamp(0, 1),
     "gather": lambda lib, x, y: x.gather(1, lib.zeros(3, 3, dtype=lib.int64)),
-    "scatter_add": lambda lib, x, y: x.scatter_add(1, lib.zeros(3, 3, dtype=lib.int64), x),
+    **{
+        name: lambda lib, x, y, name=name: getattr(x, name)(1, lib.zeros(3, 3, dtype=lib.int64), y)
+        for name in ("scatter", "scatter_add")
+    },
+    **{
+        name: lambda lib, x, y, name=name: getattr(x, name)(0, lib.tensor([2, 0, 1]), y)
+        for name in ("index_add", "index_copy", "index_add_", "index_copy_")
+    },
+    "index_put": lambda lib, x, y: x.index_put((lib.tensor([2, 0, 1]),), y),
+    "masked_scatter": lambda lib, x, y: x.masked_scatter(x > 1, y),
+    "index_select": lambda lib, x, y: x.index_select(0, lib.tensor([1])),
+    "as_strided": lambda lib, x, y: x.as_strided((2,), (2,)),
+    "unfold": lambda lib, x, y: x.unfold(0, 2, 1),
+    "diagonal": lambda lib, x, y: x.diagonal(),
+    "isin": lambda lib, x, y: lib.isin(x, y),
     "trace": lambda lib, x, y: lib.trace(x),
     "einsum": lambda lib, x, y: lib.einsum("ij,jk->ik", x, y) if hasattr(lib, "einsum") else (x @ y),
     "number": lambda lib, x, y: x * 2.5 + 1,
 }
 
-PROMOTED = ("cat", "stack")  # PyTorch cannot join bfloat16 tensors while autocast is float16
+PROMOTED = ("cat", "stack", "index_copy")  # PyTorch cannot join bfloat16 tensors while autocast is float16
 
 
 @pytest.mark.parametrize("name", [name for name in CALLS if name not in PROMOTED])

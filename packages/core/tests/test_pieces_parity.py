@@ -92,7 +92,7 @@ CALLS = [
     lambda lib, x: x[0, 0].contiguous().unsqueeze(0).expand(3, -1).stride(),
     lambda lib, x: x.contiguous()[:, 1:, ::2].storage_offset(),
     lambda lib, x: (lib.ones(0, 3, 4).stride(), lib.ones(2, 0, 4).stride(), lib.ones(()).stride()),
-    lambda lib, x: (x.contiguous().T.is_contiguous(), x.t().is_contiguous() if x.ndim < 3 else None),
+    lambda lib, x: (x.contiguous().mT.is_contiguous(), x.t().is_contiguous() if x.ndim < 3 else None),
     lambda lib, x: lib.cat([x.contiguous().mT, x.contiguous().mT]).is_contiguous(),
     lambda lib, x: lib.stack([x.contiguous().mT, x.contiguous().mT]).stride(),
     lambda lib, x: lib.ones(3, 2).t().clone().stride(),

@@ -52,11 +52,11 @@ def test_conversions_to_python_numbers():
     assert ["a", "b", "c"][dovetail.tensor(1)] == "b"
     assert list(range(dovetail.tensor(2))) == [0, 1]
     assert not dovetail.tensor([0.0])
-    with pytest.raises(TypeError, match="only integer tensors of one element can be an index, got dovetail"):
+    with pytest.raises(TypeError, match=r"only integer tensors of a single element .* got one of dovetail"):
         ["a"][x]
     with pytest.raises(RuntimeError, match=r"item\(\) takes the one element of a tensor, .* has sizes \(2,\)"):
         dovetail.ones(2).item()
-    with pytest.raises(RuntimeError, match=r"the truth value of a tensor of sizes \(2,\) is ambiguous; use \.any\(\)"):
+    with pytest.raises(RuntimeError, match=r"the truth value .* of sizes \(2,\), is ambiguous; use \.any\(\)"):
         bool(dovetail.ones(2))
 
 
@@ -85,7 +85,8 @@ def test_to_numpy_and_back():
 def test_formatting():
     x = dovetail.tensor(3.14159)
     assert f"{x:.2f}" == "3.14"
-    assert f"{x}" == str(x) == "tensor(3.1416)"
+    assert f"{x}" == str(x.item())
+    assert str(x) == "tensor(3.1416)"
     assert f"{dovetail.tensor([1, 2])}" == "tensor([1, 2])"
 
 
@@ -115,8 +116,7 @@ def test_pickles(dtype):
 def test_pickles_of_leaves():
     x = dovetail.ones(2, requires_grad=True)
     assert pickle.loads(pickle.dumps(x)).requires_grad
-    with pytest.raises(errors.GradError, match="only leaf tensors can be pickled"):
-        pickle.dumps(x * 2)
+    assert pickle.loads(pickle.dumps(x * 2)).is_leaf
 
 
 class Named(dovetail.Tensor):

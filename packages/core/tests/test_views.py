@@ -165,6 +165,27 @@ def test_augmented_assignment_is_in_place():
     assert mask.tolist() == [False, True]
 
 
+@pytest.mark.parametrize("make", [lambda: dovetail.tensor(2.0), lambda: dovetail.tensor([2.0]).sum()])
+def test_single_numbers_are_written_to(make):
+    x = make()
+    shared = x.detach()
+    x.add_(1).mul_(x).neg_()
+    x -= dovetail.tensor(1.0)
+    x.exp_().log_()
+    assert x.item() == shared.item() == pytest.approx(-10)
+    y = make().add_(1)  # no tensor shares its memory yet
+    y.mul_(dovetail.tensor(2.0))
+    y *= 3e38
+    assert y.item() == float("inf")
+    assert y.fill_(4).sqrt_().item() == 2
+    count = dovetail.tensor(0)
+    for _ in range(3):
+        count.add_(1)
+    assert count.item() == count._version == 3
+    with pytest.raises(errors.ShapeError, match="broadcast"):
+        make().add_(dovetail.ones(3))
+
+
 def test_leaves_that_need_a_gradient_cannot_be_written_to():
     x = dovetail.ones(3, requires_grad=True)
     writes = {

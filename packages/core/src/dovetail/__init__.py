@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pkgutil import extend_path
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +14,16 @@ from dovetail.align import result_type
 from dovetail.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from dovetail.backends.base import Backend
 from dovetail.creation import (
-    arange,
-    as_tensor,
     empty,
     empty_like,
+    empty_permuted,
+    empty_strided,
     eye,
-    from_numpy,
     full,
     full_like,
-    linspace,
     ones,
     ones_like,
-    tensor,
+    scalar_tensor,
     zeros,
     zeros_like,
 )
@@ -32,12 +31,14 @@ from dovetail.creation_random import rand, rand_like, randint, randint_like, ran
 from dovetail.device import Device, get_default_device, set_default_device
 from dovetail.dtypes import (
     DType,
+    can_cast,
     finfo,
     get_default_dtype,
     iinfo,
     promote_types,
     set_default_dtype,
 )
+from dovetail.from_data import as_tensor, asarray, from_numpy, tensor
 from dovetail.memory_format import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
 from dovetail.modes import Mode
 from dovetail.op import Sample, op
@@ -52,10 +53,13 @@ from dovetail.random import (
     seed,
     set_rng_state,
 )
+from dovetail.ranges import arange, linspace
 from dovetail.tensor import Size, Tensor
 
 __version__ = "0.1.0"
 
+inf, nan = float("inf"), float("nan")
+pi, e, newaxis = math.pi, math.e, None
 device = Device
 dtype = DType
 globals().update(dtypes.DTYPES)
@@ -87,8 +91,12 @@ if TYPE_CHECKING:
         use_deterministic_algorithms,
     )
     from dovetail.modes.guard import nan_guard
-    from dovetail.printing import set_printoptions
     from dovetail.sampling import bernoulli, binomial, multinomial, normal, poisson
+    from dovetail.exchange import from_dlpack, frombuffer, to_dlpack
+    from dovetail.layouts import layout, strided
+    from dovetail.legacy import set_default_tensor_type
+    from dovetail.printing import set_printoptions
+    from dovetail.ranges import logspace, range
     from dovetail.serialization import load, save
 
 watch_imports()

@@ -11,6 +11,26 @@ from dovetail.errors import MissingPackageError
 
 #: Names of ``dovetail`` that are imported when they are first asked for, so that ``import dovetail`` stays fast.
 LATE = {
+    **dict.fromkeys(("from_dlpack", "frombuffer", "to_dlpack"), "dovetail.exchange"),
+    **dict.fromkeys(("Layout", "layout", "strided"), "dovetail.layouts"),
+    **dict.fromkeys(
+        (
+            "BFloat16Tensor",
+            "BoolTensor",
+            "ByteTensor",
+            "CharTensor",
+            "DoubleTensor",
+            "FloatTensor",
+            "HalfTensor",
+            "IntTensor",
+            "LongTensor",
+            "ShortTensor",
+            "set_default_tensor_type",
+        ),
+        "dovetail.legacy",
+    ),
+    "logspace": "dovetail.ranges",
+    "range": "dovetail.ranges",
     "are_deterministic_algorithms_enabled": "dovetail.modes.determinism",
     "autocast": "dovetail.modes.casting",
     "bernoulli": "dovetail.sampling",

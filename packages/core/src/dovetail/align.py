@@ -27,6 +27,9 @@ def align(op: Op, inputs: tuple) -> tuple[tuple, tuple, Device]:
         DeviceError: tensors on several devices. DTypeError: dtypes that the op does not mix.
         TypeError: an input is no tensor.
     """
+    beside = _with_number(op, inputs)
+    if beside is not None:
+        return beside
     if not inputs:
         raise ShapeError(f"{op.name}: expected a non-empty list of tensors")
     device = _common_device(op, inputs)
@@ -35,6 +38,24 @@ def align(op: Op, inputs: tuple) -> tuple[tuple, tuple, Device]:
         inputs = _promoted(op, inputs, device)
     arrays = tuple(value._array if isinstance(value, Tensor) else value for value in inputs)
     return inputs, arrays, device
+
+
+def _with_number(op: Op, inputs: tuple) -> tuple[tuple, tuple, Device] | None:
+    """Return what ``align`` does for a number beside a tensor whose dtype the result has, without a search for it."""
+    if len(inputs) != 2 or op.promote not in ("same", "number", "float"):
+        return None
+    first = isinstance(inputs[0], Tensor)
+    x, number = inputs if first else inputs[::-1]
+    if not isinstance(x, Tensor) or number.__class__ not in (builtins.float, builtins.int):
+        return None
+    dtype = x.dtype
+    if dtype.category < (2 if number.__class__ is builtins.float or op.least > 1 else 1) or dtype.is_complex:
+        return None
+    if dtype.category == 2:
+        number = x._device.backend.number(builtins.float(number), dtype)
+    if first:
+        return (x, number), (x._array, number), x._device
+    return (number, x), (number, x._array), x._device
 
 
 def _common_device(op: Op, inputs: tuple) -> Device:
@@ -63,7 +84,7 @@ def _as_input(op: Op, value: Any, position: int, device: Device) -> Any:
     elif isinstance(value, _NUMBERS):
         return value
     elif isinstance(value, np.ndarray):
-        from dovetail.creation import as_tensor
+        from dovetail.from_data import as_tensor
 
         return as_tensor(value, device=device)
     raise TypeError(f"{op.name}: {_input_name(op, position)!r} must be a tensor or a number, got {_describe(value)}")
@@ -83,7 +104,7 @@ def _promoted(op: Op, inputs: tuple, device: Device) -> tuple:
     if target.category < op.least:
         raise DTypeError(f"{op.name}: takes numbers, got {target}; convert with .int() or .float(), or use & | ^ ~")
     if not tensors:
-        from dovetail.creation import tensor
+        from dovetail.from_data import tensor
 
         inputs = (tensor(inputs[0], dtype=target, device=device), *inputs[1:])
     return tuple(_converted(value, target, device) for value in inputs)
@@ -91,7 +112,7 @@ def _promoted(op: Op, inputs: tuple, device: Device) -> tuple:
 
 def _matched(op: Op, inputs: tuple, tensors: list[Tensor], device: Device) -> tuple:
     """Refuse inputs of several dtypes."""
-    from dovetail.creation import tensor
+    from dovetail.from_data import tensor
 
     kinds = {value.dtype for value in tensors}
     if len(kinds) > 1:
@@ -110,11 +131,29 @@ def _converted(value: Any, target: DType, device: Device) -> Any:
     if value is None or isinstance(value, builtins.complex):
         return value
     number = _AS_CATEGORY[min(target.category, 2)](value)
-    if target is dtypes.bfloat16:
-        from dovetail.creation import tensor
+    return device.backend.number(number, target) if target.itemsize == 2 and target.category == 2 else number
 
-        return tensor(number, dtype=target, device=device)  # in NumPy a Python float would make float32 of it
-    return number
+
+def wrapped(arrays: tuple, device: Device) -> tuple:
+    """Return the operands with an integer that is out of the other's range brought into it, modulo its size.
+
+    Raises:
+        OverflowError: the integer does not even fit into 64 bits.
+    """
+    (array,) = (value for value in arrays if not isinstance(value, _NUMBERS))
+    bits = 8 * device.backend.dtype_of(array).itemsize
+    return tuple(
+        wrapped_number(value, bits, device.backend.dtype_of(array).is_signed) if isinstance(value, int) else value
+        for value in arrays
+    )
+
+
+def wrapped_number(number: int, bits: int, signed: bool) -> int:
+    """Return an integer modulo the size of a dtype of so many bits."""
+    if not -(2**63) <= number < 2**64:
+        raise OverflowError("the integer does not fit into 64 bits; convert it to a float, or the tensor")
+    number %= 2**bits
+    return number - 2**bits if signed and number >= 2 ** (bits - 1) else number
 
 
 def result_type(*values: Any) -> DType:
@@ -137,6 +176,8 @@ def result_type(*values: Any) -> DType:
             else:
                 dimensioned = dtype if dimensioned is None else dtypes.promote_types(dimensioned, dtype)
         else:
+            if not isinstance(value, (*_NUMBERS, np.generic)):
+                raise TypeError(f"result_type: takes tensors and numbers, got {type(value).__name__}")
             dtype = dtypes.scalar_dtype(value)
             scalar = dtype if scalar is None else dtypes.promote_types(scalar, dtype)
     return dtypes.combine(dimensioned, zero_dim, scalar)

@@ -1,162 +1,102 @@
-"""Making tensors: from data, filled, ranges; and like another tensor. Random ones are in ``creation_random``."""
+"""Making tensors: filled, and like another tensor. Random ones are in ``creation_random``."""
 
 from __future__ import annotations
 
-import builtins
-import math
 import operator
 from typing import Any
 
 import numpy as np
 
 from dovetail import dtypes
-from dovetail.device import CPU, Device, resolve
+from dovetail.align import wrapped_number
+from dovetail.device import resolve
 from dovetail.dtypes import DType, as_dtype, get_default_dtype
-from dovetail.modes import state
+from dovetail.errors import DataError, DTypeError, ShapeError
+from dovetail.from_data import as_tensor as as_tensor
+from dovetail.from_data import from_array, into, tensor
+from dovetail.from_data import from_numpy as from_numpy
 from dovetail.tensor import Tensor
 
 
-def from_array(array: np.ndarray, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return a tensor of a NumPy array that nobody else holds, placed on ``device``."""
-    if array.__class__ is not np.ndarray and state.draw is not None:
-        from dovetail.func.randomness import spread_draw
-
-        return spread_draw(array, device, requires_grad)
-    placed = resolve(device)
-    if placed is not CPU:
-        array = placed.backend.from_numpy(array, placed.index or 0)
-    elif not array.shape:
-        array = array[()]  # a scalar: what the backend keeps 0-d results as
-    out = Tensor(array, placed)
-    return out.requires_grad_() if requires_grad else out
-
-
-def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return a new tensor with a copy of ``data``.
-
-    Args:
-        data: a number, nested sequences of numbers, a NumPy array or a tensor.
-        dtype: by default that of an array or tensor; for Python numbers the default dtype, int64 or bool.
-        device: by default the default device.
-        requires_grad: whether operations on it are recorded.
-
-    Raises:
-        TypeError: ``data`` is not numbers. ValueError: sequences of unequal length.
-
-    Example::
-
-        >>> import dovetail
-        >>> dovetail.tensor([[1, 2], [3, 4]])
-        tensor([[1, 2],
-                [3, 4]])
-    """
-    if isinstance(data, Tensor):
-        out = data.detach().clone()
-        out = out.to(device or data.device, dtype or data.dtype)
-        return out.requires_grad_() if requires_grad else out
-    array = _array_of(data, dtype)
-    return from_array(array, device, requires_grad)
-
-
-def _array_of(data: Any, dtype: DType | None) -> np.ndarray:
-    """Return a new NumPy array of data, of PyTorch's default dtypes."""
-    wanted = None if dtype is None else as_dtype(dtype).numpy
-    if isinstance(data, (np.ndarray, np.generic)):
-        if wanted is None:
-            wanted = dtypes.from_numpy(data.dtype).numpy
-        return np.array(data, dtype=wanted)
-    if isinstance(data, (list, tuple)) and _holds_tensors(data):
-        data = _plain_numbers(data)
-    try:
-        array = np.array(data, dtype=wanted)
-    except ValueError as error:
-        raise ValueError(f"tensor: sequences of unequal length cannot be a tensor: {error}") from None
-    if wanted is None:
-        if array.dtype.kind == "f" and not _has_arrays(data):
-            array = array.astype(get_default_dtype().numpy)
-        elif array.dtype.kind == "c" and not _has_arrays(data):
-            array = array.astype("complex128" if get_default_dtype() is dtypes.float64 else "complex64")
-        elif array.dtype.kind not in "biufc":
-            raise TypeError(f"tensor: takes numbers, nested sequences of them or arrays, got {_shorten(data)}")
-        elif array.size == 0 and isinstance(data, (list, tuple)):
-            array = array.astype(get_default_dtype().numpy)
-    return array
-
-
-def _holds_tensors(data: Any) -> bool:
-    return any(isinstance(part, Tensor) or (isinstance(part, (list, tuple)) and _holds_tensors(part)) for part in data)
-
-
-def _plain_numbers(data: Any) -> Any:
-    if isinstance(data, Tensor):
-        return data.tolist()
-    return [_plain_numbers(part) for part in data] if isinstance(data, (list, tuple)) else data
-
-
-def _has_arrays(data: Any) -> bool:
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return isinstance(data, (np.ndarray, np.generic))
-
-
-def _shorten(data: Any) -> str:
-    text = repr(data)
-    return f"{type(data).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
-
-
-def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
-    """Return ``data`` as a tensor, on the same memory where dtype and device allow."""
-    if isinstance(data, Tensor):
-        return data.to(device if device is not None else data.device, dtype or data.dtype)
-    if isinstance(data, np.ndarray):
-        out = from_numpy(data)
-        return out.to(resolve(device), dtype or out.dtype)
-    return tensor(data, dtype=dtype, device=device)
-
-
-def from_numpy(array: np.ndarray) -> Tensor:
-    """Return a CPU tensor on the memory of a NumPy array.
-
-    Raises:
-        TypeError: not an array. DTypeError: no dtype for the array's.
-    """
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"from_numpy takes a numpy.ndarray, got {type(array).__name__}; use dovetail.tensor")
-    dtypes.from_numpy(array.dtype)
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    return Tensor(array, Device("cpu"))
-
-
 def sizes_of(sizes: tuple) -> tuple[int, ...]:
-    """Return sizes given one by one, or as one sequence, as a tuple of integers."""
+    """Return sizes given one by one, or as one sequence, as a tuple of integers.
+
+    Raises:
+        TypeError: one is no integer.
+    """
     if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
         sizes = tuple(sizes[0])
-    return tuple(map(operator.index, sizes))
+    try:
+        return tuple(map(operator.index, sizes))
+    except TypeError:
+        raise TypeError(f"sizes must be integers, one by one or in one sequence, got {sizes!r}") from None
+
+
+def _named(name: str, size: tuple, options: dict[str, Any]) -> tuple[int, ...]:
+    """Return the sizes of a call, which may also be named ``size``."""
+    if not size and options:
+        size = (options.pop("size"),) if "size" in options else ()
+    elif not size:
+        raise TypeError(f"{name}() needs the sizes; for a 0-d tensor give an empty tuple")
+    if options:
+        raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(options))!r}")
+    return sizes_of(size)
 
 
 def full(
-    size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Return a tensor of ``size`` filled with ``fill_value``, whose dtype it has by default."""
-    if isinstance(fill_value, Tensor):
+    size: Any, fill_value: Any, *, out: Tensor | None = None, dtype: DType | None = None, layout: Any = None,
+    device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return a tensor of ``size`` filled with ``fill_value``, whose dtype it has by default.
+
+    Raises:
+        DataError: the number does not fit into the dtype.
+    """
+    if isinstance(fill_value, (Tensor, np.generic)):
         fill_value = fill_value.item()
-    dtype = as_dtype(dtype) if dtype is not None else dtypes.scalar_dtype(fill_value)
-    return _filled(sizes_of((size,)), fill_value, dtype, device, requires_grad)
+    kind = _kind("full", dtype, out, dtypes.scalar_dtype(fill_value))
+    try:
+        made = _filled(sizes_of((size,)), fill_value, kind, device, requires_grad)
+    except OverflowError:
+        limits = np.iinfo(kind.numpy)
+        if limits.min or not -int(limits.max) <= fill_value < 0:
+            raise DataError(f"full: {fill_value} does not fit into {kind}") from None
+        made = _filled(sizes_of((size,)), wrapped_number(fill_value, 8, False), kind, device, requires_grad)
+    return made if out is None else into(out, made, "full")
+
+
+def _kind(name: str, dtype: DType | None, out: Tensor | None, default: DType) -> DType:
+    """Return the dtype of a new tensor: the one asked for, that of ``out``, or the default."""
+    kind = (default if out is None else out.dtype) if dtype is None else as_dtype(dtype)
+    if out is not None and out.dtype is not kind:
+        raise DTypeError(f"{name}: dtype is {kind}, but out is {out.dtype}; leave one of them out")
+    return kind
 
 
 def _filled(shape: tuple, value: Any, dtype: DType | None, device: Any, requires_grad: bool) -> Tensor:
     dtype = get_default_dtype() if dtype is None else as_dtype(dtype)
+    if shape and min(shape) < 0:
+        raise ShapeError(f"sizes must not be negative, got {shape}")
     placed = resolve(device)
     backend = placed.backend
     with backend.use(placed.index or 0):
         native = backend.native_dtype(dtype)
-        array = backend.xp.full(shape, value, dtype=native) if value else backend.xp.zeros(shape, dtype=native)
+        if value:
+            array = backend.xp.full(shape, value if dtype.category > 1 else _whole(value, dtype), dtype=native)
+        else:
+            array = backend.xp.zeros(shape, dtype=native)
     out = Tensor(array, placed)
     return out.requires_grad_() if requires_grad else out
 
 
-def zeros(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def _whole(value: Any, dtype: DType) -> Any:
+    return int(value) if dtype.category and isinstance(value, float) else value
+
+
+def zeros(
+    *size: Any, out: Tensor | None = None, dtype: DType | None = None, layout: Any = None, device: Any = None,
+    pin_memory: bool = False, requires_grad: bool = False, **named: Any,
+) -> Tensor:  # fmt: skip
     """Return a tensor of zeros.
 
     Example::
@@ -166,75 +106,137 @@ def zeros(*size: Any, dtype: DType | None = None, device: Any = None, requires_g
         tensor([[0., 0., 0.],
                 [0., 0., 0.]])
     """
-    return _filled(sizes_of(size), 0, dtype, device, requires_grad)
+    shape = sizes_of(size) if size and not named else _named("zeros", size, named)
+    if out is None:
+        return _filled(shape, 0, dtype, device, requires_grad)
+    return into(out, _filled(shape, 0, _kind("zeros", dtype, out, out.dtype), None, False), "zeros")
 
 
-def ones(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def ones(
+    *size: Any, out: Tensor | None = None, dtype: DType | None = None, layout: Any = None, device: Any = None,
+    pin_memory: bool = False, requires_grad: bool = False, **named: Any,
+) -> Tensor:  # fmt: skip
     """Return a tensor of ones."""
-    return _filled(sizes_of(size), 1, dtype, device, requires_grad)
+    shape = sizes_of(size) if size and not named else _named("ones", size, named)
+    if out is None:
+        return _filled(shape, 1, dtype, device, requires_grad)
+    return into(out, _filled(shape, 1, _kind("ones", dtype, out, out.dtype), None, False), "ones")
 
 
-def empty(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def empty(
+    *size: Any, out: Tensor | None = None, dtype: DType | None = None, layout: Any = None, device: Any = None,
+    pin_memory: bool = False, requires_grad: bool = False, memory_format: Any = None,
+    **named: Any,
+) -> Tensor:  # fmt: skip
     """Return a tensor whose elements may be anything; here they are zeros, so that a run repeats."""
-    return _filled(sizes_of(size), 0, dtype, device, requires_grad)
+    shape = sizes_of(size) if size and not named else _named("empty", size, named)
+    if out is None:
+        return _filled(shape, 0, dtype, device, requires_grad)
+    return into(out, _filled(shape, 0, _kind("empty", dtype, out, out.dtype), None, False), "empty")
 
 
-def arange(
-    start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = None, device: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:  # fmt: skip
-    """Return the numbers from ``start`` (0 when only one is given) by ``step`` up to and without ``end``."""
-    if end is None:
-        start, end = 0, start
-    start, end, step = (value.item() if isinstance(value, Tensor) else value for value in (start, end, step))
-    if step == 0 or (end - start) * step < 0:
-        raise RuntimeError(f"arange: step {step} does not lead from {start} to {end}")
-    if dtype is None:
-        whole = builtins.all(isinstance(value, int) for value in (start, end, step))
-        dtype = dtypes.int64 if whole else get_default_dtype()
-    count = max(math.ceil((end - start) / step), 0)
-    array = (start + step * np.arange(count)).astype(as_dtype(dtype).numpy)
-    return from_array(array, device, requires_grad)
+def empty_permuted(size: Any, physical_layout: Any, **options: Any) -> Tensor:
+    """Return an empty tensor whose dimensions lie in memory in the order ``physical_layout``, the outermost first.
+
+    Example::
+
+        >>> import dovetail
+        >>> dovetail.empty_permuted((2, 3), (1, 0)).stride()
+        (1, 2)
+    """
+    size, order = sizes_of((size,)), tuple(physical_layout)
+    if sorted(order) != list(range(len(size))):
+        raise ShapeError(f"empty_permuted: physical_layout must name each of {len(size)} dimensions once, got {order}")
+    requires_grad = options.pop("requires_grad", False)
+    made = empty([size[dim] for dim in order], **options).permute([order.index(dim) for dim in range(len(size))])
+    return made.detach().requires_grad_(requires_grad)
 
 
-def linspace(
-    start: float, end: float, steps: int, *, dtype: DType | None = None, device: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:  # fmt: skip
-    """Return ``steps`` numbers at equal distances from ``start`` to ``end``, both included."""
-    array = np.linspace(float(start), float(end), int(steps)).astype(as_dtype(dtype or get_default_dtype()).numpy)
-    return from_array(array, device, requires_grad)
+def empty_strided(size: Any, stride: Any, **options: Any) -> Tensor:
+    """Return an empty tensor of these strides, which must be those of dense memory in some order of dimensions.
+
+    Raises:
+        ShapeError: the strides leave gaps or overlap.
+    """
+    size, stride = sizes_of((size,)), tuple(stride)
+    if len(size) != len(stride):
+        raise ShapeError(f"empty_strided: needs a stride for each of {len(size)} sizes, got {stride}")
+    order = sorted(range(len(size)), key=lambda dim: (-stride[dim], -size[dim]))
+    expected = 1
+    for dim in reversed(order):
+        if size[dim] > 1 and stride[dim] != expected:
+            raise ShapeError(
+                f"empty_strided: strides {stride} of sizes {size} leave gaps or overlap; use .as_strided for a view"
+            )
+        expected *= max(size[dim], 1)
+    return empty_permuted(size, order, **options)
+
+
+def scalar_tensor(
+    s: Any, *, dtype: DType | None = None, layout: Any = None, device: Any = None, **options: Any
+) -> Tensor:
+    """Return a number as a 0-d tensor, of the default dtype unless another is given."""
+    if isinstance(s, Tensor):
+        s = s.item()
+    if not isinstance(s, (bool, int, float, complex, np.generic)):
+        raise TypeError(f"scalar_tensor: takes a number, got {type(s).__name__}; use dovetail.tensor")
+    default = dtypes.scalar_dtype(s) if isinstance(s, complex) else get_default_dtype()
+    return tensor(s, dtype=dtype or default, device=device, **options)
 
 
 def eye(
-    n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+    n: int, m: int | None = None, *, out: Tensor | None = None, dtype: DType | None = None, layout: Any = None,
+    device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
     """Return ones on the diagonal of an (n, m) matrix of zeros."""
-    return from_array(np.eye(n, m, dtype=as_dtype(dtype or get_default_dtype()).numpy), device, requires_grad)
+    rows, columns = sizes_of((n, n if m is None else m))
+    if min(rows, columns) < 0:
+        raise ShapeError(f"eye: n and m must not be negative, got {n} and {m}")
+    array = np.eye(rows, columns, dtype=_kind("eye", dtype, out, get_default_dtype()).numpy)
+    return from_array(array, device, requires_grad) if out is None else into(out, from_array(array), "eye")
 
 
 # Like another tensor
+
+
+def _shape(x: Tensor) -> Any:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"the first argument must be the tensor to be like, got {type(x).__name__}")
+    return x.shape
 
 
 def _like(x: Tensor, dtype: DType | None, device: Any) -> dict[str, Any]:
     return {"dtype": dtype or x.dtype, "device": x._device if device is None else device}
 
 
-def zeros_like(x: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(
+    x: Tensor, *, dtype: DType | None = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+    requires_grad: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
     """Return zeros of the sizes, dtype and device of ``x``."""
-    return zeros(x.shape, requires_grad=requires_grad, **_like(x, dtype, device))
+    return zeros(_shape(x), requires_grad=requires_grad, **_like(x, dtype, device))
 
 
-def ones_like(x: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def ones_like(
+    x: Tensor, *, dtype: DType | None = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+    requires_grad: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
     """Return ones of the sizes, dtype and device of ``x``."""
-    return ones(x.shape, requires_grad=requires_grad, **_like(x, dtype, device))
+    return ones(_shape(x), requires_grad=requires_grad, **_like(x, dtype, device))
 
 
-def empty_like(x: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def empty_like(
+    x: Tensor, *, dtype: DType | None = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+    requires_grad: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
     """Return a tensor of the sizes, dtype and device of ``x`` whose elements may be anything."""
-    return empty(x.shape, requires_grad=requires_grad, **_like(x, dtype, device))
+    return empty(_shape(x), requires_grad=requires_grad, **_like(x, dtype, device))
 
 
-def full_like(x: Tensor, fill_value: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+def full_like(
+    x: Tensor, fill_value: Any, *, dtype: DType | None = None, layout: Any = None, device: Any = None,
+    pin_memory: bool = False, requires_grad: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
     """Return a tensor of the sizes, dtype and device of ``x`` filled with ``fill_value``."""
-    return full(x.shape, fill_value, **_like(x, dtype, device))
+    return full(_shape(x), fill_value, requires_grad=requires_grad, **_like(x, dtype, device))
+

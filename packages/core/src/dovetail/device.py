@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dovetail.dtypes import Categories
+from dovetail.dtypes import Categories, Natives
 from dovetail.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -28,12 +28,13 @@ class Device:
         device(type='cuda', index=1)
     """
 
-    __slots__ = ("__weakref__", "_backend", "categories", "direct", "index", "type")
+    __slots__ = ("__weakref__", "_backend", "categories", "direct", "dtypes", "index", "type")
     type: str
     index: int | None
     _backend: Backend | None
     categories: Categories
     direct: bool  # whether arrays are indexed as NumPy's are; known once one was
+    dtypes: Natives
 
     def __new__(cls, type: str | Device, index: int | None = None) -> Device:
         if isinstance(type, Device):
@@ -53,6 +54,7 @@ class Device:
             found = object.__new__(cls)
             found.type, found.index, found._backend = name, index, None
             found.categories, found.direct = Categories(), False
+            found.dtypes = Natives()
             found = _devices.setdefault((name, index), found)
         return found
 

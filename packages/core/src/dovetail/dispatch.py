@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from numpy import asarray, ndarray
 
 from dovetail import modes
-from dovetail.align import align, explain
+from dovetail.align import align, explain, wrapped
 from dovetail.autograd.graph import LEAF, Node, Output, keep, new_node, next_sequence
 from dovetail.device import Device
 from dovetail.errors import GradError
@@ -73,12 +73,21 @@ def _unary(op: Op) -> Any:
     return call
 
 
-def _binary(op: Op) -> Any:
+def operator_of(op: Op, declines: Any) -> Any:
+    """Return an op of two inputs as a Python operator: NotImplemented for a second operand that ``declines`` says."""
+    call = _binary(op, declines)
+    call.__name__ = call.__qualname__ = op.name
+    call.__doc__ = op.kernel.__doc__
+    call.definition = op
+    return call
+
+
+def _binary(op: Op, declines: Any = None) -> Any:
     kernels, least, mixed, numbers = op.kernels, op.least, op.promote is None, op.promote in ELEMENTWISE
 
     def call(x, y, *, out=None):
         if out is not None or (active_modes and state.modes):
-            return aside(call, (x, y), {}, out)
+            return NotImplemented if declines is not None and declines(y) else aside(call, (x, y), {}, out)
         kind = y.__class__
         try:
             a, device, node_x = x._array, x._device, x._node
@@ -87,15 +96,19 @@ def _binary(op: Op) -> Any:
                 fits = numbers and device.categories[a.dtype] >= (
                     FLOATING if kind is float or least > INTEGER else INTEGER
                 )
-                if fits and a.__class__ is ndarray:
+                if fits and a.__class__ is ndarray and a.dtype.kind == "f":
                     b = asarray(y, a.dtype)  # NumPy does the same, but takes twice as long
             else:
                 b, node_y = y._array, y._node
                 fits = (a.dtype is b.dtype or mixed) and y._device is device
                 fits = fits and (not least or device.categories[a.dtype] >= least)
+        except OverflowError:  # of a large integer beside floating point, which gives inf
+            b = y
         except (AttributeError, KeyError):
             fits = False
         if not fits:
+            if declines is not None and declines(y):
+                return NotImplemented
             (x, y), (a, b), device = align(op, (x, y))
             node_x, node_y = getattr(x, "_node", None), getattr(y, "_node", None)
         try:
@@ -127,6 +140,7 @@ def again(
 
     The first call on a device finds no kernel; and where warnings are errors, one may have raised a mere warning.
     """
+    kernel = op.kernels.get(device)
     try:
         if op.explanation is not None:
             op.explanation(*inputs, **options)
@@ -134,7 +148,11 @@ def again(
         if known is None or (isinstance(error, (RuntimeWarning, FloatingPointError)) and not op.mutates):
             kernel = known or prepared_kernel(op, device)
             return device.backend.run_quietly(kernel, *arrays, **native)
+        if isinstance(error, OverflowError):
+            return known(*wrapped(arrays, device), **native)
     except Exception as failure:
+        if kernel is None and device in op.kernels:
+            return again(op, inputs, arrays, device, failure)
         error = failure
     fail(op, inputs, options, error)
 
@@ -160,8 +178,9 @@ def _general(op: Op) -> Any:
     has_out = "out" in op.inputs  # as a rule's own op may have
 
     def call(*args, **kwargs):
-        if kwargs and not has_out and "out" in kwargs:
-            return aside(call, args, kwargs, kwargs.pop("out"))
+        out = kwargs.pop("out", None) if kwargs and not has_out else None
+        if out is not None:
+            return aside(call, args, kwargs, out)
         inputs, options = bind(op, args, kwargs)
         if active_modes and state.modes:
             return through_modes(call, inputs, options)

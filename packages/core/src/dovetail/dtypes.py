@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import builtins
+from typing import Any
 
 import numpy as np
 
 from dovetail.errors import DTypeError
 
-__all__ = ["DType", "finfo", "get_default_dtype", "iinfo", "promote_types", "set_default_dtype"]
+__all__ = ["DType", "can_cast", "finfo", "get_default_dtype", "iinfo", "promote_types", "set_default_dtype"]
 
 _BOOL, _INTEGER, _FLOAT, _COMPLEX = range(4)  # the categories, in the order in which they win
 
@@ -43,6 +44,20 @@ class DType:
     @property
     def is_signed(self) -> builtins.bool:
         return self.name not in ("bool", "uint8")
+
+    def to_real(self) -> DType:
+        """Return the dtype of a complex dtype's parts; any other dtype itself."""
+        return {complex64: float32, complex128: float64}.get(self, self)
+
+    def to_complex(self) -> DType:
+        """Return the complex dtype whose parts are of this one, or hold it.
+
+        Raises:
+            DTypeError: there is none for integers and booleans.
+        """
+        if self.category < _FLOAT:
+            raise DTypeError(f"no complex dtype has parts of {self}; convert to floating point first")
+        return self if self.is_complex else _complex_of(self)
 
     @property
     def numpy(self) -> np.dtype:
@@ -91,6 +106,9 @@ ALIASES: dict[str, DType] = {
     "short": int16, "int": int32, "long": int64,
 }  # fmt: skip
 
+_PYTHON: dict[type, DType] = {
+    builtins.float: float64, builtins.int: int64, builtins.bool: bool_, builtins.complex: complex128,
+}  # fmt: skip
 _BY_NUMPY: dict[np.dtype, DType] = {dtype.numpy: dtype for dtype in DTYPES.values() if dtype is not bfloat16}
 _default = float32
 
@@ -118,10 +136,9 @@ def as_dtype(value) -> DType:
     """Return ``value`` as a DType: a DType, a Python type (``float``), or a NumPy dtype."""
     if isinstance(value, DType):
         return value
-    if value is builtins.float:
-        return _default
-    if value is builtins.int or value is builtins.bool:
-        return int64 if value is builtins.int else bool_
+    found = _PYTHON.get(value) if isinstance(value, type) else None
+    if found is not None:
+        return found
     try:
         return from_numpy(value)
     except TypeError:
@@ -219,53 +236,105 @@ def combine(dimensioned: DType | None, zero_dim: DType | None, scalar: DType | N
 class Categories(dict):
     """``DType.category`` by an array's own dtype object; one for each device, as libraries' dtypes do not compare.
 
-    bfloat16 counts as -1, so that the dispatcher takes its slow path: with a Python number NumPy makes float32 of it.
+    Half precision counts as -1, so that the dispatcher takes its slow path: a backend may have to widen it for numbers.
     """
 
     def __missing__(self, native: object) -> int:
-        dtype = named(getattr(native, "name", None) or str(native).rpartition(".")[2])
-        self[native] = category = -1 if dtype is bfloat16 else dtype.category
+        dtype = named_as(native)
+        self[native] = category = -1 if dtype.category == _FLOAT and dtype.itemsize == 2 else dtype.category
         return category
 
 
-class _Info:
-    """What a dtype can hold; the attributes of PyTorch's finfo and iinfo."""
+class Natives(dict):
+    """The DType of an array's own dtype object; one for each device."""
 
-    def __init__(self, dtype: DType, info) -> None:
-        self.dtype = dtype.name
-        self.bits = dtype.itemsize * 8
-        self.min, self.max = info.min, info.max
-        if dtype.is_floating_point:
-            self.min, self.max, self.eps = builtins.float(info.min), builtins.float(info.max), builtins.float(info.eps)
-            self.tiny = self.smallest_normal = builtins.float(info.smallest_normal)
-            self.resolution = builtins.float(info.resolution)
-
-    def __repr__(self) -> str:
-        return f"info(dtype={self.dtype}, min={self.min}, max={self.max})"
+    def __missing__(self, native: object) -> DType:
+        self[native] = dtype = named_as(native)
+        return dtype
 
 
-def finfo(dtype: DType | None = None) -> _Info:
-    """Return the limits of a floating-point dtype (the default one when none is given).
+def named_as(native: object) -> DType:
+    """Return the dtype that a library's own dtype object stands for, by its name."""
+    return named(getattr(native, "name", None) or str(native).rpartition(".")[2])
+
+
+class finfo:
+    """The limits of a floating-point dtype (the default one when none is given), or of a complex dtype's parts.
+
+    Attributes:
+        bits, min, max, eps, tiny, smallest_normal, resolution, dtype: as in PyTorch.
 
     Raises:
         DTypeError: the dtype is not floating point.
+
+    Example::
+
+        >>> import dovetail
+        >>> dovetail.finfo(dovetail.float16).max
+        65504.0
     """
-    dtype = dtype or _default
-    if not dtype.is_floating_point:
-        raise DTypeError(f"finfo takes a floating-point dtype, got {dtype}; use dovetail.iinfo for integers")
-    if dtype is bfloat16:
-        import ml_dtypes
 
-        return _Info(dtype, ml_dtypes.finfo(dtype.numpy))
-    return _Info(dtype, np.finfo(dtype.numpy))
+    def __init__(self, type: DType | None = None) -> None:
+        dtype = (_default if type is None else as_dtype(type)).to_real()
+        if not dtype.is_floating_point:
+            raise DTypeError(f"finfo takes a floating-point dtype, got {dtype}; use dovetail.iinfo for integers")
+        info: Any
+        if dtype is bfloat16:
+            import ml_dtypes
+
+            info = ml_dtypes.finfo(dtype.numpy)
+        else:
+            info = np.finfo(dtype.numpy)
+        number = builtins.float
+        self.dtype, self.bits = dtype.name, dtype.itemsize * 8
+        self.min, self.max, self.eps = number(info.min), number(info.max), number(info.eps)
+        self.tiny = self.smallest_normal = number(info.smallest_normal)
+        self.resolution = number(f"{number(info.resolution):.0e}")
+
+    def __repr__(self) -> str:
+        names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        return f"finfo({', '.join(f'{name}={getattr(self, name):g}' for name in names)}, dtype={self.dtype})"
 
 
-def iinfo(dtype: DType) -> _Info:
-    """Return the limits of an integer dtype.
+class iinfo:
+    """The limits of an integer dtype.
+
+    Attributes:
+        bits, min, max, dtype: as in PyTorch.
 
     Raises:
         DTypeError: the dtype is not an integer.
+
+    Example::
+
+        >>> import dovetail
+        >>> dovetail.iinfo(dovetail.int8)
+        iinfo(min=-128, max=127, dtype=int8)
     """
-    if dtype.category != _INTEGER:
-        raise DTypeError(f"iinfo takes an integer dtype, got {dtype}; use dovetail.finfo for floating point")
-    return _Info(dtype, np.iinfo(dtype.numpy))
+
+    def __init__(self, type: DType) -> None:
+        dtype = as_dtype(type)
+        if dtype.category != _INTEGER:
+            raise DTypeError(f"iinfo takes an integer dtype, got {dtype}; use dovetail.finfo for floating point")
+        info = np.iinfo(dtype.numpy)
+        self.dtype, self.bits, self.min, self.max = (
+            dtype.name,
+            dtype.itemsize * 8,
+            builtins.int(info.min),
+            builtins.int(info.max),
+        )
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
+
+
+def can_cast(from_: DType, to: DType) -> builtins.bool:
+    """Return whether a result of dtype ``from_`` may be written to a tensor of dtype ``to``: not to a lower category.
+
+    Example::
+
+        >>> import dovetail
+        >>> dovetail.can_cast(dovetail.float64, dovetail.int32)
+        False
+    """
+    return from_.category <= to.category

@@ -4,7 +4,9 @@ Each also is the built-in that PyTorch raises in the same place, so ``except Run
 
     DovetailError
     ├── ShapeError            (RuntimeError)  sizes that do not fit together
-    ├── DTypeError            (RuntimeError)  a dtype that the operation cannot take
+    ├── DTypeError            (RuntimeError, TypeError)  a dtype that the operation cannot take
+    ├── DataError             (RuntimeError, TypeError, ValueError)  data that cannot become a tensor
+    ├── DivisionByZeroError   (RuntimeError, ZeroDivisionError)  an integer divided by 0
     ├── DeviceError           (RuntimeError)  an unknown, missing or mixed device
     ├── GradError             (RuntimeError)  misuse of autograd
     ├── DistributionError     (RuntimeError, ValueError)  random numbers that no distribution or generator gives
@@ -27,8 +29,16 @@ class ShapeError(DovetailError, RuntimeError):
     """Sizes do not fit together."""
 
 
-class DTypeError(DovetailError, RuntimeError):
+class DTypeError(DovetailError, RuntimeError, TypeError):
     """The operation cannot take this dtype."""
+
+
+class DivisionByZeroError(DovetailError, RuntimeError, ZeroDivisionError):
+    """An integer was divided by 0, which has no result that is an integer."""
+
+
+class DataError(DovetailError, TypeError, ValueError, RuntimeError):
+    """Something cannot become a tensor; PyTorch raises one or the other of these for it."""
 
 
 class DeviceError(DovetailError, RuntimeError):

@@ -6,15 +6,13 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dovetail import dtypes
 from dovetail.device import CPU
-
-if TYPE_CHECKING:
-    from dovetail.tensor import Tensor
+from dovetail.tensor import Tensor
 
 __all__ = ["printoptions", "set_printoptions", "tensor_repr"]
 
@@ -183,7 +181,7 @@ def _suffixes(tensor: Tensor) -> list[str]:
     found = []
     if tensor.device is not CPU:
         found.append(f"device='{tensor.device}'")
-    if empty and tensor.ndim != 1:
+    if empty and tensor.ndim != 1 or not (empty or _options.edgeitems):
         found.append(f"size={tuple(tensor.shape)}")
     if tensor.dtype not in ((default,) if empty else (default, default_complex, dtypes.int64, dtypes.bool_)):
         found.append(f"dtype={tensor.dtype}")
@@ -194,8 +192,11 @@ def _suffixes(tensor: Tensor) -> list[str]:
     return found
 
 
-def tensor_repr(tensor: Tensor) -> str:
+def tensor_repr(tensor: Tensor, tensor_contents: str | None = None) -> str:
     """Return a tensor's text: its numbers, then its device, dtype and gradient function where they say something.
+
+    Args:
+        tensor_contents: what to write in place of the numbers.
 
     Example::
 
@@ -206,19 +207,9 @@ def tensor_repr(tensor: Tensor) -> str:
     special = tensor._device.backend.text_of(tensor._array)
     if special is not None:
         return special
-    prefix = "tensor("
-    array = tensor.device.backend.to_numpy(tensor._array)
-    if tensor.dtype is dtypes.bfloat16:
-        array = array.astype(np.float32)
-    summarise = array.size > _options.threshold
-    if array.size == 0:
-        body = "[]"
-    else:
-        shown = _edges(array) if summarise else array
-        if shown.size == 0:  # no edges: there are only dots
-            shown = np.zeros(1, array.dtype)
-        write = _ComplexFormat(shown) if array.dtype.kind == "c" else _Format(shown)
-        body = _body(array, len(prefix), summarise, write)
+    kind = type(tensor)
+    prefix = f"{kind.__name__}(" if kind is not Tensor and kind.__repr__ is Tensor.__repr__ else "tensor("
+    body = _numbers(tensor, len(prefix)) if tensor_contents is None else tensor_contents
     text = prefix + body
     column = len(text) - (text.rfind("\n") + 1) + 2
     for suffix in _suffixes(tensor):
@@ -229,3 +220,18 @@ def tensor_repr(tensor: Tensor) -> str:
             text += ", " + suffix
             column += len(suffix) + 2
     return text + ")"
+
+
+def _numbers(tensor: Tensor, indent: int) -> str:
+    """Return the brackets and numbers of a tensor, a summary of them when there are many."""
+    array = tensor.device.backend.to_numpy(tensor._array)
+    if tensor.dtype is dtypes.bfloat16:
+        array = array.astype(np.float32)
+    if array.size == 0:
+        return "[]"
+    summarise = array.size > _options.threshold
+    shown = _edges(array) if summarise else array
+    if shown.size == 0:  # no edges: there are only dots
+        shown = np.zeros(1, array.dtype)
+    write = _ComplexFormat(shown) if array.dtype.kind == "c" else _Format(shown)
+    return _body(array, indent, summarise, write)

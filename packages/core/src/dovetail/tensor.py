@@ -5,7 +5,7 @@ Methods that are ops, and the operators, are attached by ``methods.py``; here is
 
 from __future__ import annotations
 
-import copy
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,10 @@ from dovetail.errors import DeviceError, DTypeError, GradError
 from dovetail.modes import active as active_modes
 from dovetail.modes import state, tell
 from dovetail.views import shared_of
+
+tuple_item = tuple.__getitem__
+#: What an array's ``item()`` may give as it is; NumPy has scalars of its own for bfloat16.
+PLAIN = frozenset((float, int, bool, complex))
 
 
 class Size(tuple):
@@ -44,11 +48,22 @@ class Size(tuple):
         return f"dovetail.Size({list(self)})"
 
     def __getitem__(self, index: Any) -> Any:
-        found = tuple.__getitem__(self, index)
-        return Size(found) if isinstance(index, slice) else found
+        found = tuple_item(self, index)
+        return found if index.__class__ is int else Size(found) if isinstance(index, slice) else found
 
     def __add__(self, other: Any) -> Size:
-        return Size(tuple(self) + tuple(other))
+        return Size(tuple.__add__(self, tuple(other) if isinstance(other, list) else other))
+
+    def __radd__(self, other: Any) -> Size:
+        return Size(tuple.__add__(other, self)) if isinstance(other, tuple) else NotImplemented
+
+    def __mul__(self, count: Any) -> Size:
+        return Size(tuple.__mul__(self, count))
+
+    __rmul__ = __mul__
+
+    def __reduce__(self) -> Any:
+        return (Size, (tuple(self),))
 
 
 class _TensorType(type):
@@ -78,9 +93,6 @@ class Tensor(metaclass=_TensorType):
     """
 
     __slots__ = ("__weakref__", "_alias", "_array", "_device", "_node", "grad")
-
-    #: NumPy leaves mixed operations to the tensor.
-    __array_priority__ = 1000
 
     def _set(self, array: Any, device: Device) -> Any:
         """Make this the tensor of an array without history, and return it."""
@@ -135,39 +147,26 @@ class Tensor(metaclass=_TensorType):
         """Return the sizes, or the size of dimension ``dim``."""
         return self.shape if dim is None else self._array.shape[dim]
 
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return len(self._array.shape)
-
-    def dim(self) -> int:
-        """Return the number of dimensions."""
-        return len(self._array.shape)
+    #: The number of dimensions; read by C, as these are asked for often.
+    ndim: Any = property(attrgetter("_array.ndim"))
+    dim = ndimension = lambda self: self._array.ndim
 
     def numel(self) -> int:
         """Return the number of elements."""
-        return self.shape.numel()
+        return self._array.size
 
     nelement = numel
 
     @property
     def dtype(self) -> DType:
         """The type of the elements."""
-        return self._device.backend.dtype_of(self._array)
+        return self._device.dtypes[self._array.dtype]
 
     @property
     def device(self) -> Device:
         """Where the elements are."""
         return self._device.backend.device_of(self._array, self._device)
 
-    def element_size(self) -> int:
-        """Return the bytes per element."""
-        return self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes of all elements."""
-        return self.numel() * self.dtype.itemsize
 
     def is_floating_point(self) -> bool:
         """Return whether the dtype is floating point."""
@@ -176,11 +175,6 @@ class Tensor(metaclass=_TensorType):
     def is_complex(self) -> bool:
         """Return whether the dtype is complex."""
         return self.dtype.is_complex
-
-    @property
-    def is_cuda(self) -> bool:
-        """Whether the tensor is on the device type that PyTorch's programs ask for by this name."""
-        return self._device.type == "cuda"
 
     # Autograd
 
@@ -304,25 +298,33 @@ class Tensor(metaclass=_TensorType):
             tell("leaves", self)
         return self._device.backend.to_numpy(self._memory())
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.numpy(), dtype=dtype, copy=copy)
-
     def item(self) -> Any:
         """Return the only element as a Python number.
 
         Raises:
             RuntimeError: there is not exactly one.
         """
+        if active_modes and state.modes:
+            tell("leaves", self)
+        try:
+            value = self._array.item()
+        except (AttributeError, ValueError):
+            value = self._only_element()
+        return value if value.__class__ in PLAIN else float(value)
+
+    def _only_element(self) -> Any:
+        """Return the only element of an array without ``item()``, or say that there is not one."""
         if self.numel() != 1:
             raise RuntimeError(
                 f"item() takes the one element of a tensor, and this one has sizes {tuple(self.shape)}; "
                 "index it, or use .tolist()"
             )
-        return self.numpy(force=True).item() if self.dtype is not dtypes.bfloat16 else float(self.numpy(force=True))
+        return self.numpy(force=True).item()
 
     def tolist(self) -> Any:
         """Return the elements as nested lists of Python numbers."""
-        return self.numpy(force=True).tolist()
+        array = self.numpy(force=True)
+        return (array if array.dtype.kind != "V" else array.astype(np.float32)).tolist()
 
     def __len__(self) -> int:
         if not self._array.shape:
@@ -330,24 +332,39 @@ class Tensor(metaclass=_TensorType):
         return self._array.shape[0]
 
     def __bool__(self) -> bool:
-        if self.numel() != 1:
-            raise RuntimeError(
-                f"the truth value of a tensor of sizes {tuple(self.shape)} is ambiguous; use .any() or .all()"
-            )
-        return bool(self.item())
+        if active_modes and state.modes:
+            tell("leaves", self)
+        try:
+            return bool(self._array.item())
+        except (AttributeError, ValueError):
+            if self.numel() != 1:
+                what = f"more than one element, of sizes {tuple(self.shape)}," if self.numel() else "no elements"
+                raise RuntimeError(
+                    f"the truth value of a tensor with {what} is ambiguous; use .any() or .all()"
+                ) from None
+            return bool(self._only_element())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self.item() if self._array.size == 1 else self._refuse_as("int"))
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self.item() if self._array.size == 1 else self._refuse_as("float"))
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self.item() if self.numel() == 1 else self._refuse_as("complex"))
+
+    def _refuse_as(self, kind: str) -> Any:
+        raise ValueError(
+            f"only one element tensors can be converted to Python numbers, and {kind}() got one of sizes "
+            f"{tuple(self.shape)}; index it, or use .tolist()"
+        )
 
     def __index__(self) -> int:
-        if self.dtype.category > 1:
-            raise TypeError(f"only integer tensors of one element can be an index, got {self.dtype}")
+        if self.dtype.category > 1 or self.numel() != 1:
+            raise TypeError(
+                "only integer tensors of a single element can be converted to an index, got one of "
+                f"{self.dtype} and sizes {tuple(self.shape)}"
+            )
         return int(self.item())
 
     def __iter__(self) -> Any:
@@ -355,52 +372,23 @@ class Tensor(metaclass=_TensorType):
             raise TypeError("iteration over a 0-d tensor")
         return iter(self.unbind())
 
+    def __reversed__(self) -> Tensor:
+        return self.flip(0) if self._array.shape else self
+
     def __contains__(self, element: Any) -> bool:
-        return bool((self == element).any())
+        if not isinstance(element, (Tensor, int, float, complex, np.generic)):
+            raise RuntimeError(f"`in` looks for a number or a tensor in a tensor, got {type(element).__name__}")
+        return bool(Tensor.__eq__(self, element).any())  # type: ignore[attr-defined]
 
     __hash__ = object.__hash__
 
-    def __repr__(self, **kwargs: Any) -> str:
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:
         from dovetail.printing import tensor_repr
 
-        return tensor_repr(self)
+        return tensor_repr(self, tensor_contents)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if self._array.shape == () and spec else format(str(self), spec)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        if not self.is_leaf:
-            raise GradError("only leaf tensors can be deep-copied; copy tensor.detach(), or tensor.clone()")
-        if id(self) in memo:
-            return memo[id(self)]
-        out = _remade(type(self), self._device.backend.xp.asarray(self._array, copy=True), self._device, self._node)
-        memo[id(self)] = out
-        out.grad = None if self.grad is None else self.grad.__deepcopy__(memo)
-        for name, value in getattr(self, "__dict__", {}).items():
-            setattr(out, name, copy.deepcopy(value, memo))
-        return out
-
-    def __reduce__(self) -> Any:
-        if not self.is_leaf:
-            raise GradError("only leaf tensors can be pickled; pickle tensor.detach()")
-        attributes = dict(getattr(self, "__dict__", {}))
-        return (_unpickle, (type(self), self.numpy(force=True), str(self._device), self.requires_grad, attributes))
-
-
-def _unpickle(kind: type, array: np.ndarray, device: str, requires_grad: bool, attributes: dict[str, Any]) -> Tensor:
-    placed = devices.resolve(device)
-    array = placed.backend.from_numpy(array, placed.index or 0)
-    out = _remade(kind, array, placed, LEAF if requires_grad else None)
-    for name, value in attributes.items():
-        setattr(out, name, value)
-    return out
-
-
-def _remade(kind: Any, array: Any, device: Device, node: Any) -> Any:
-    """Return a tensor of a subclass, without calling the subclass."""
-    out = object.__new__(kind)._set(array, device)
-    out._node = node
-    return out
+        return format(self.item(), spec) if self._array.shape == () else object.__format__(self, spec)
 
 
 #: Makes an empty tensor, whose slots the caller fills: the fastest way there is.
@@ -411,8 +399,10 @@ def _legacy_arguments(first: Any = (), second: Any = None, *rest: int) -> tuple[
     """Return the array and device for ``Tensor(data)`` and ``Tensor(*sizes)``."""
     from dovetail.creation import empty, tensor
 
-    if isinstance(first, int) and not isinstance(first, bool):
+    if (isinstance(first, int) and not isinstance(first, bool)) or isinstance(first, Size):
         made = empty(first, *(() if second is None else (second,)), *rest)
+    elif isinstance(first, (bool, float, complex)):
+        raise TypeError(f"Tensor takes a sequence of numbers, or sizes, got {first!r}; use dovetail.tensor")
     elif second is not None or rest:
         raise TypeError(f"Tensor takes data, or sizes as integers, got {first!r} and {second!r}")
     elif isinstance(first, Tensor):

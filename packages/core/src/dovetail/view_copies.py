@@ -1,4 +1,8 @@
-"""Views on backends that gave a copy: what is written to one array is carried over to the others."""
+"""What few writes to views need.
+
+On backends that gave copies, what is written to one array is carried over to the others; and where a view would lose
+its gradient, asking for that becomes an error.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from dovetail import creation, ops
+from dovetail import ops, ranges
+from dovetail.autograd.grad_mode import set_grad_enabled
 from dovetail.backends.base import Backend
+from dovetail.dispatch import record
+from dovetail.errors import GradError
 from dovetail.modes import state
+from dovetail.op import Op
 from dovetail.tensor import Tensor
-from dovetail.views import Shared, Steps, View, replay
+from dovetail.views import ADVICE, NO_GRAD, Shared, Steps, View, replay, unclear
 
 
 @contextmanager
@@ -20,18 +28,19 @@ def _unseen(backend: Backend | None = None) -> Iterator[None]:
 
     Inside a transform of ``backend`` what happens to the arrays' own tensors is recorded: these have no other history.
     """
-    outer = state.grad, state.modes
-    state.grad, state.modes = state.grad and backend is not None and backend.level > 0, ()
+    outer = state.modes
+    state.modes = ()
     try:
-        yield
+        with set_grad_enabled(state.grad and backend is not None and backend.level > 0):
+            yield
     finally:
-        state.grad, state.modes = outer
+        state.modes = outer
 
 
 def positions_of(steps: Steps, shape: tuple[int, ...]) -> Any:
     """Return as a NumPy array which elements, counted in the flattened base, a view shows."""
     with _unseen():
-        counted = creation.arange(math.prod(shape), device="cpu").reshape(shape)
+        counted = ranges.arange(math.prod(shape), device="cpu").reshape(shape)
         return replay(steps, counted).numpy()
 
 
@@ -60,3 +69,30 @@ def refresh(shared: Shared) -> None:
         source = view._alias.base
         with _unseen(source._device.backend):
             view._array = view._alias.replay(Tensor(source._array, source._device))._array
+
+
+# Views whose gradient a write leaves unclear
+
+
+def cut_off(shared: Shared) -> None:
+    """After a write, make it an error to ask for the gradient of a view for which it would be unclear."""
+    for view in shared.alive():
+        alias = view._alias
+        if alias.origin is not None and alias.base._node is not None:
+            problem = f"{unclear(alias)} and its base or another view of its base has been modified inplace; "
+            with_advice = problem + ADVICE[alias.origin == NO_GRAD]
+            with set_grad_enabled(True):  # what is lost under no_grad is lost
+                record(LOST_VIEW, (alias.base,), {"message": with_advice}, (view,))
+
+
+def _lost_view(xp: Any, base: Any, *, message: str) -> Any:
+    """Stand for the history of a view that a write to its base has cut off."""
+    raise AssertionError("this op is only recorded, never run")
+
+
+def _refuse(g: Any, message: str) -> Any:
+    raise GradError(message)
+
+
+LOST_VIEW = Op(_lost_view, promote=None, view=False, mutates=(), outputs=("out",), no_grad_outputs=())
+LOST_VIEW.vjp(base=_refuse)

@@ -218,11 +218,15 @@ def check_overlap(target: Any, others: Any, what: str) -> None:
 
 def before(tensor: Any) -> Any:
     """Return a tensor that stands for ``tensor`` as it was before an in-place operation: same memory and history."""
+    return _twin(tensor, "stands_for")
+
+
+def _twin(tensor: Any, event: str) -> Any:
     old = type(tensor)._plain(tensor._array, tensor._device)
     old._node = tensor._node
     old._alias = shared_of(tensor)
     if active_modes and state.modes:
-        tell("stands_for", old, tensor)
+        tell(event, old, tensor)
     return old
 
 
@@ -233,7 +237,7 @@ def become_view(tensor: Any, call: Callable[..., Any], *args: Any, **kwargs: Any
         check_origin(tensor, tensor._node is not None)
     source, own = tensor, type(tensor._alias) is not View
     if own:  # a view of itself would be a cycle, so what it was stands apart as the base
-        source = before(tensor)
+        source = _twin(tensor, "underlies")
     origin, outer, state.grad = source._alias.origin if not own else None, state.grad, True
     try:
         out = call(
@@ -252,7 +256,9 @@ def become_view(tensor: Any, call: Callable[..., Any], *args: Any, **kwargs: Any
     shared = shared_of(tensor)
     shared.version += 1
     if shared.guarded:
-        _cut_off(shared)
+        from dovetail.view_copies import cut_off
+
+        cut_off(shared)
     return tensor
 
 
@@ -297,7 +303,9 @@ def written(tensor: Any, value: Any) -> Any:
     if state.grad:
         rebase(tensor, value, shared)
     if shared.guarded:
-        _cut_off(shared)
+        from dovetail.view_copies import cut_off
+
+        cut_off(shared)
     return tensor
 
 
@@ -322,33 +330,19 @@ def check_origin(tensor: Any, recorded: bool) -> None:
         check_overlap(tensor, (), "a recorded write")
         if alias.origin is None:
             return
-        raise GradError(f"{_unclear(alias)} and is being modified inplace; {_ADVICE[alias.origin == NO_GRAD]}")
+        raise GradError(f"{unclear(alias)} and is being modified inplace; {ADVICE[alias.origin == NO_GRAD]}")
 
 
-_ADVICE = (
+ADVICE = (
     "write to a copy made by .clone(), or take each part by itself, by indexing or .narrow()",
     "make the view and write to it both inside the no_grad block, or both outside",
 )
 
 
-def _unclear(alias: View) -> str:
+def unclear(alias: View) -> str:
     if alias.origin == NO_GRAD:
         return "this view was created in no_grad mode"
     return f"this view is the output of {alias.origin}, which returns multiple views,"
-
-
-def _cut_off(shared: Shared) -> None:
-    """After a write, make it an error to ask for the gradient of a view for which it would be unclear."""
-    from dovetail.dispatch import record
-
-    outer, state.grad = state.grad, True  # also under no_grad: it is the history from before that no longer fits
-    for view in shared.alive():
-        alias = view._alias
-        if alias.origin is not None and alias.base._node is not None:
-            problem = f"{_unclear(alias)} and its base or another view of its base has been modified inplace; "
-            with_advice = problem + _ADVICE[alias.origin == NO_GRAD]
-            record(LOST_VIEW, (alias.base,), {"message": with_advice}, (view,))
-    state.grad = outer
 
 
 def rebase(tensor: Any, value: Any, shared: Shared) -> None:
@@ -391,16 +385,3 @@ def _base_gradient(g: Any, steps: Steps) -> Any:
 
 OVERWRITE = Op(_overwritten, promote=None, view=False, mutates=(), outputs=("out",), no_grad_outputs=())
 OVERWRITE.vjp(base=_base_gradient, value=lambda g, steps: replay(steps, g))
-
-
-def _lost_view(xp: Any, base: Any, *, message: str) -> Any:
-    """Stand for the history of a view that a write to its base has cut off."""
-    raise AssertionError("this op is only recorded, never run")
-
-
-def _refuse(g: Any, message: str) -> Any:
-    raise GradError(message)
-
-
-LOST_VIEW = Op(_lost_view, promote=None, view=False, mutates=(), outputs=("out",), no_grad_outputs=())
-LOST_VIEW.vjp(base=_refuse)

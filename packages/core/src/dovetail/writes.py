@@ -36,15 +36,16 @@ def in_place(call: Any, name: str = "") -> Callable[..., Any]:
         check_overlap(self, others, name)
         old = self
         below = state.grad and is_remembered(self, *others)
-        if below or (state.grad and any(getattr(value, "_node", None) is not None for value in (self, *others))):
+        recorded = state.grad and any(getattr(value, "_node", None) is not None for value in (self, *others))
+        if recorded or below or (active_modes and state.modes):
             old = before(self)
-            if below or definition is None or _keeps_target(definition, self, args):
-                # a rule needs (or, in a composition, may need) the value that is about to be overwritten
-                old._array, old._alias = self._device.backend.xp.asarray(self._array, copy=True), None
+        if below or (recorded and (definition is None or _keeps_target(definition, self, args))):
+            # a rule needs (or, in a composition, may need) the value that is about to be overwritten
+            old._array, old._alias = self._device.backend.xp.asarray(self._array, copy=True), None
         value = call(old, *args, **kwargs)
         assign(self, value)
         if definition is not None and value._node.__class__ is Node and value._node.op is definition:
-            _keep_written(value._node, value, self)
+            keep_written(value._node, value, self)
         return self
 
     op = definition or OPS.get(call.__name__)
@@ -66,7 +67,7 @@ def _keeps_target(op: Op, target: Any, others: tuple) -> bool:
     return any(needed and op.inputs[0] in keeps for needed, keeps in zip(needs, op.keeps_by_input, strict=False))
 
 
-def _keep_written(node: Node, value: Any, target: Any) -> None:
+def keep_written(node: Node, value: Any, target: Any) -> None:
     """Have a node that saved its result save the tensor that it was written to, so that a later write is noticed."""
     if not node.op.keeps_outputs or node.saved is None or value.dtype is not target.dtype:
         return
@@ -122,15 +123,17 @@ def _writing_unary(op: Op, slow: Callable[..., Any]) -> Callable[..., Any]:
         ):
             return slow(self, *args, **kwargs)
         array, device = self._array, self._device
+        if not array.shape:
+            array = self._memory()  # what is held as a number cannot be written to
         if least and device.categories.get(array.dtype, 0) < least:
             return slow(self)
         try:
-            (updates.get(device) or _find_update(op, device))(array, array)
+            written = (updates.get(device) or _find_update(op, device))(array, array)
         except (RuntimeWarning, FloatingPointError):
-            pass  # about numbers, which are written by then
+            written = self._memory()  # about numbers, which are written by then
         except Exception:
             return slow(self)
-        return _count(self, alias)
+        return _count(self, alias) if written is array else slow(self)  # a scalar of NumPy is not
 
     return method
 
@@ -143,6 +146,8 @@ def _writing_binary(op: Op, slow: Callable[..., Any]) -> Callable[..., Any]:
             given = args if other is MISSING else (other, *args)
             return slow(self, *given, **kwargs)
         alias, array, device = self._alias, self._array, self._device
+        if not array.shape:
+            array = self._memory()  # what is held as a number cannot be written to
         try:
             if other.__class__ in NUMBERS:
                 operand, node = other, None
@@ -162,14 +167,12 @@ def _writing_binary(op: Op, slow: Callable[..., Any]) -> Callable[..., Any]:
         ):
             return slow(self, other)
         try:
-            if (updates.get(device) or _find_update(op, device))(array, operand) is not array:
-                return slow(self, other)  # a mere number, which cannot be written to
-        except (RuntimeWarning, FloatingPointError):  # about numbers, which are written by then
-            if not hasattr(array, "__setitem__"):
-                return slow(self, other)
+            written = (updates.get(device) or _find_update(op, device))(array, operand)
+        except (RuntimeWarning, FloatingPointError):
+            written = self._memory()  # about numbers, which are written by then
         except Exception:
             return slow(self, other)
-        return _count(self, alias)
+        return _count(self, alias) if written is array else slow(self, other)  # a scalar of NumPy is not
 
     return method
 

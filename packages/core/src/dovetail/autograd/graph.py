@@ -47,7 +47,9 @@ class Node:
 
     def name(self) -> str:
         """Return the name that PyTorch shows, such as ``AddBackward0``."""
-        return self.op.grad_name
+        from dovetail.autograd.names import grad_name
+
+        return grad_name(self)
 
     @property
     def next_functions(self) -> tuple:

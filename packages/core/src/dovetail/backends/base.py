@@ -48,8 +48,10 @@ class Backend:
             or, where there is none, by the reference kernel on this namespace.
         autocast_dtype: the dtype that ``autocast`` computes in by default.
         autocast_float32: names of the ops that ``autocast`` runs in float32.
+        autocast_widest: names of the functions that refuse mixed dtypes but get the widest of them under ``autocast``.
         plain_operators: whether ``+ - * /`` on arrays of one real dtype, and with Python numbers, give the ops' numbers,
             so that gradients may be computed by them without tensors around the arrays. No plug-in's kernel sees these.
+        dlpack_devices: DLPack's numbers for the device types whose memory the namespace's ``from_dlpack`` takes.
 
     Example::
 
@@ -73,9 +75,11 @@ class Backend:
     nondeterministic_kernels: frozenset[str] = frozenset()
     autocast_dtype: str = "float16"
     autocast_float32: frozenset[str] = AUTOCAST_FLOAT32
+    autocast_widest: frozenset[str] = frozenset({"index_put", "scatter_add"})
     plain_operators: bool = False
     #: By op, what gives the gradients of all its inputs from a node and a bare array, and which ops it stands for.
     gradients: Mapping[str, tuple[Callable[[Any, Any], Any], tuple[str, ...]]] = {}
+    dlpack_devices: frozenset[int] = frozenset()
 
     @property
     def xp(self) -> Any:
@@ -306,6 +310,13 @@ class Backend:
         return tables
 
     # Kernels
+
+    def number(self, value: Any, dtype: DType) -> Any:
+        """Return a Python number as the operand of a kernel whose result is to be of the floating-point ``dtype``.
+
+        A namespace that rounds numbers to the array's dtype first may do so for half precision too.
+        """
+        return value
 
     def run_quietly(self, kernel: Callable[..., Any], *arrays: Any, **options: Any) -> Any:
         """Run a kernel that raised a warning about its numbers again, without warnings."""

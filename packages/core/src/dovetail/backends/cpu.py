@@ -51,6 +51,22 @@ def _quiet_error_state() -> tuple[contextvars.ContextVar, Any]:
 _error_state, _quiet = _quiet_error_state()
 
 
+class Wide(float):
+    """A number beside an array of half precision, a product with which is of float32 and rounded once, as in PyTorch.
+
+    NumPy would round the number to float16 first, and make float32 of bfloat16.
+    """
+
+    ARITHMETIC = (np.multiply, np.true_divide)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        (array,) = (value for value in inputs if value is not self)
+        dtype = np.dtype(np.float32) if ufunc in self.ARITHMETIC else array.dtype
+        operands = [np.asarray(value, dtype) for value in inputs]
+        result = getattr(ufunc, method)(*operands, **options)
+        return result.astype(array.dtype, copy=False) if ufunc in self.ARITHMETIC else result
+
+
 class CpuBackend(Backend):
     """NumPy on the CPU; always there, and the reference that the others are compared with."""
 
@@ -61,8 +77,10 @@ class CpuBackend(Backend):
     capabilities = frozenset({"float64", "float16", "bfloat16", "complex", "writes", "views"})
     autocast_dtype = "bfloat16"
     autocast_float32 = AUTOCAST_FLOAT32_CPU
+    autocast_widest = frozenset({"index_copy"})
     plain_operators = True
     gradients = GRADIENTS
+    dlpack_devices = frozenset({1, 3, 11})  # plain memory, and memory pinned for CUDA or ROCm
 
     @property
     def xp(self) -> Any:
@@ -172,6 +190,9 @@ class CpuBackend(Backend):
         out = np.frombuffer(memory, np.uint8, array.nbytes).view(array.dtype).reshape(array.shape)
         out[...] = array
         return out
+
+    def number(self, value: Any, dtype: DType) -> Any:
+        return Wide(value) if dtype.itemsize == 2 else value
 
     def run_quietly(self, kernel: Callable[..., Any], *arrays: Any, **options: Any) -> Any:
         with np.errstate(all="ignore"):

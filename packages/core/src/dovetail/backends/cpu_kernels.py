@@ -12,6 +12,8 @@ from numpy import asarray
 
 from dovetail.backends.cpu_index import INDEX_KERNELS, Direct, add_rows
 
+from dovetail.ops.compare import refuse_order
+
 #: Elements that the optimizer updates work on at a time, so that what they need stays in a core's cache.
 BLOCK = 65536
 
@@ -39,9 +41,16 @@ def matmul(x: Any, y: Any) -> Any:
     return out if out.dtype is x.dtype else out.astype(x.dtype)  # of bfloat16 NumPy makes float32
 
 
+def _dtype(x: Any, y: Any) -> Any:
+    """Return the dtype of the one of two operands that is an array, or the first of both."""
+    return x.dtype if hasattr(x, "dtype") else y.dtype
+
+
 def pow(xp: Any, x: Any, y: Any) -> Any:
     """Take the usual exponents without the general power, as NumPy does for its Python numbers."""
-    if np.ndim(y) == 0 and not isinstance(x, (int, float)):
+    if _dtype(x, y).kind in "iu":
+        return NotImplemented
+    if getattr(y, "ndim", 0) == 0 and not isinstance(x, (int, float, complex)):
         if y == 2:
             return x * x
         if y == 0.5 and x.dtype.kind == "f":
@@ -51,6 +60,21 @@ def pow(xp: Any, x: Any, y: Any) -> Any:
         if y == -1 and x.dtype.kind == "f":
             return 1.0 / x
     return x**y
+
+
+def floor_divide(xp: Any, x: Any, y: Any) -> Any:
+    """Divide at once where no integer is divided by 0; the reference kernel says what is wrong."""
+    return x // y if _divides(x, y) else NotImplemented
+
+
+def remainder(xp: Any, x: Any, y: Any) -> Any:
+    """As ``floor_divide``."""
+    return x % y if _divides(x, y) else NotImplemented
+
+
+def _divides(x: Any, y: Any) -> bool:
+    kind = _dtype(x, y).kind
+    return kind in "fV" or (kind in "iu" and bool(y if y.__class__ is int else y.all()))
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
@@ -222,20 +246,39 @@ def adam_step(
     return parameter, average, square_average, largest
 
 
+# Comparisons that need an order, which complex numbers do not have
+
+
+def _ordering(name: str, function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    def ordered(x: Any, y: Any) -> Any:
+        if _dtype(x, y).kind == "c":
+            refuse_order(name)
+        return function(x, y)
+
+    return ordered
+
+
+_ORDERED: dict[str, Any] = {
+    "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "maximum": np.maximum,
+    "minimum": np.minimum,
+}  # fmt: skip
+
 _DIRECT: dict[str, Callable[..., Any]] = {
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv, "neg": operator.neg,
-    "abs": operator.abs, "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt,
-    "ge": operator.ge, "bitwise_and": operator.and_, "bitwise_or": operator.or_, "bitwise_xor": operator.xor,
-    "maximum": np.maximum, "minimum": np.minimum, "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p,
+    "abs": operator.abs, "eq": operator.eq, "ne": operator.ne, 
+    "bitwise_and": operator.and_, "bitwise_or": operator.or_, "bitwise_xor": operator.xor,
+    "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p,
     "log2": np.log2, "log10": np.log10, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh,
     "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc, "round": round, "square": np.square, "isnan": np.isnan,
     "isinf": np.isinf, "isfinite": np.isfinite, "relu": relu, "relu_backward": relu_backward, "matmul": matmul,
     "linear": linear, "linear_weight": linear_weight, "sum": sum, "mean": mean,
 }  # fmt: skip
+_DIRECT |= {name: _ordering(name, function) for name, function in _ORDERED.items()}
 
 KERNELS: dict[str, Callable[..., Any]] = {name: Direct(function) for name, function in _DIRECT.items()} | {
     kernel.__name__: kernel
     for kernel in (
-        adam_step, cross_entropy, cross_entropy_backward, embedding_backward, pow, sgd_step, where,
+        adam_step, cross_entropy, cross_entropy_backward, embedding_backward, floor_divide, pow, remainder, sgd_step,
+        where,
     )
 } | INDEX_KERNELS  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dovetail import plugins
 from dovetail.backends.base import CAPABILITIES, Backend
 from dovetail.backends.cpu import CpuBackend
-from dovetail.device import forget_backends
+from dovetail.device import CPU, Device, forget_backends
 from dovetail.errors import DeviceError
 from dovetail.plugin_loading import describe
 
@@ -35,6 +35,20 @@ def get_backend(name: str) -> Backend:
     if missing is not None:
         raise DeviceError(f"backend {name!r} cannot run here: {missing}")
     return backend
+
+
+def backend_for_dlpack(kind: int, index: int) -> Device:
+    """Return the device for memory on DLPack's device type ``kind``.
+
+    Raises:
+        DeviceError: no backend takes such memory.
+    """
+    if kind in CPU.backend.dlpack_devices:
+        return CPU
+    for name, backend in backends().items():
+        if kind in backend.dlpack_devices and why_missing(backend) is None:
+            return Device(name, index)
+    raise DeviceError(f"no backend for memory of DLPack's device type {kind}; {ADVICE}")
 
 
 def why_missing(backend: Backend) -> str | None:

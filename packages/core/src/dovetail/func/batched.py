@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
+from math import prod
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -53,6 +54,10 @@ class BatchedArray:
     @property
     def ndim(self) -> int:
         return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
 
 
 class Level:

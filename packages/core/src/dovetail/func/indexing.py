@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail import creation, ops
+from dovetail import creation, ops, ranges
 from dovetail.errors import VmapError
 from dovetail.methods.index import check_bounds, expect_dtype
 from dovetail.methods.writing import copy_of, spread
@@ -95,7 +95,7 @@ def put(x: Tensor, value: Tensor, index: Any, accumulate: bool = False) -> Tenso
             )
         return ops.where(mask, x + value if accumulate else value, x)
     expect_dtype("index put", "the value", value, x)
-    places = read(creation.arange(x.numel()).reshape(x.shape), parts)
+    places = read(ranges.arange(x.numel()).reshape(x.shape), parts)
     values = spread(value, places).reshape(-1)
     call = ops.scatter_add if accumulate else ops.scatter
     return call(x.reshape(-1), places.reshape(-1), values, dim=0).reshape(x.shape)

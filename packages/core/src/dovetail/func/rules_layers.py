@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail import ops
-from dovetail.creation import arange
+from dovetail.ranges import arange
 from dovetail.func.batched import BatchedArray, aligned, physical
 from dovetail.func.rules import rule
 from dovetail.op import Op

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail import creation, ops
-from dovetail.methods.registry import FUNCTIONS
+from dovetail.device import resolve
+from dovetail.methods.registry import FUNCTIONS, method
 from dovetail.methods.shape import cat, stack
 from dovetail.tensor import Tensor
 
@@ -22,14 +23,23 @@ def _new(name: str, make: Callable[..., Tensor]) -> None:
     setattr(Tensor, name, call)
 
 
-for _name in ("zeros", "ones", "empty", "full", "tensor"):
+for _name in ("zeros", "ones", "empty", "empty_strided", "full", "tensor"):
     _new(f"new_{_name}", getattr(creation, _name))
+
+
+@method
+def new(self: Tensor, *args: Any, device: Any = None) -> Tensor:
+    """Return a tensor of this one's dtype and device, of sizes given one by one or as a ``Size``, or of data."""
+    from dovetail.legacy import build
+
+    return build(args, self.dtype, self._device if device is None else resolve(device))
 
 
 # The ops that are methods and functions as they are
 
 _AS_THEY_ARE = (
-    "abs add all amax amin any argmax argmin atan bitwise_and bitwise_not bitwise_or bitwise_xor ceil clone cos "
+    "abs add all amax amin any argmax argmin atan bitwise_and bitwise_left_shift bitwise_not bitwise_or "
+    "bitwise_right_shift bitwise_xor ceil clone cos "
     "cumprod cumsum div eq erf exp expm1 floor floor_divide ge gt isfinite isinf isnan le log log10 log1p log2 "
     "log_softmax logical_and logical_not logical_or logical_xor logsumexp lt matmul maximum mean minimum mul ne neg "
     "outer pow prod reciprocal relu remainder roll round rsqrt sigmoid sign sin softmax sqrt square sub sum tan tanh "

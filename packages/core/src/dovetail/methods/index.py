@@ -12,6 +12,7 @@ from dovetail.methods.getitem import fitting, picked_along
 from dovetail.methods.parts import ALL, BatchedIndexError, split_index
 from dovetail.methods.registry import check_dim, function, method
 from dovetail.methods.writing import as_scalar, copied, copy_of, number_of, write_in_place
+from dovetail.modes.base import one_op_under_autocast
 from dovetail.tensor import Tensor
 from dovetail.views import assign, check_writable
 
@@ -171,6 +172,7 @@ def _index_copy(x: Tensor, dim: int, index: Tensor, source: Tensor) -> tuple[Ten
 
 
 @function
+@one_op_under_autocast
 def index_copy(x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """Return the tensor with the slices of ``source`` along ``dim`` written where ``index`` says."""
     source, places = _index_copy(x, dim, index, source)
@@ -253,6 +255,7 @@ def _put_arguments(x: Tensor, indices: Any, values: Tensor) -> tuple[Tensor, tup
 
 
 @function
+@one_op_under_autocast
 def index_put(x: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """Return the tensor with ``values`` written, or added, at ``indices``: a tuple of index tensors or masks.
 

@@ -8,7 +8,9 @@ from typing import Any
 from dovetail import ops
 from dovetail.align import broadcast_clash
 from dovetail.errors import DTypeError, ShapeError
+from dovetail.from_data import tensor
 from dovetail.methods.registry import FUNCTIONS, method
+from dovetail.modes import active as active_modes
 from dovetail.modes import state
 from dovetail.tensor import Tensor
 from dovetail.views import assign, become_view, check_origin, check_overlap, check_writable, written
@@ -21,7 +23,7 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     check_writable(self, "copy_")
     if self._alias is not None:
         check_overlap(self, (src,), "copy_")
-    value = src.to(self)
+    value = src.to(self) if isinstance(src, Tensor) else tensor(src, dtype=self.dtype, device=self._device)
     return assign(self, value if value._array.shape == self._array.shape else _spread(value, self))
 
 
@@ -61,6 +63,8 @@ def _filled(x: Tensor, value: Any, what: str) -> Tensor:
     if state.grad:
         check_writable(x, what)
         check_origin(x, False)
+    if active_modes and state.modes:  # which see it as an op
+        return assign(x, ops.fill(x.detach(), value=value))
     try:
         x._array = x._device.backend.filled(x._array, value)
     except (OverflowError, TypeError, ValueError):

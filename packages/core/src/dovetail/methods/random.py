@@ -13,7 +13,7 @@ from dovetail.creation import from_array
 from dovetail.methods.registry import method
 from dovetail.modes import state
 from dovetail.tensor import Tensor
-from dovetail.views import View, assign, before, check_overlap, check_writable, shared_of
+from dovetail.views import View, assign, before, check_overlap, check_writable, written
 
 
 def memory_order(array: Any) -> tuple[int, ...] | None:
@@ -52,8 +52,7 @@ def _fill(x: Tensor, draw: Callable[..., np.ndarray], name: str) -> Tensor:
         return assign(x, value)
     # no history: what assign comes to, in a third of the time
     x._array = x._device.backend.write(x._array, value._array)
-    shared_of(x).version += 1
-    return x
+    return written(x, value)
 
 
 @method

@@ -12,6 +12,7 @@ from dovetail.methods.getitem import picked_along
 from dovetail.methods.index import check_bounds, check_range, expect_dtype
 from dovetail.methods.registry import check_dim, function, method
 from dovetail.methods.writing import as_scalar, write_in_place, write_nothing
+from dovetail.modes.base import one_op_under_autocast
 from dovetail.tensor import Tensor
 
 
@@ -123,6 +124,7 @@ def scatter_(
 
 
 @function
+@one_op_under_autocast
 def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """Return the tensor with ``src`` added along ``dim`` at the places that ``index`` names."""
     expect_dtype("scatter_add", "src", src, x)

@@ -78,6 +78,9 @@ class Mode:
     def stands_for(self, twin: Any, tensor: Any) -> None:
         """Be told that an op is about to see ``twin`` in place of ``tensor``, which will be written to."""
 
+    def underlies(self, base: Any, tensor: Any) -> None:
+        """Be told that ``base`` has the memory of ``tensor``, which is about to become a view of it."""
+
     def detached(self, tensor: Any, out: Any) -> None:
         """Be told that ``out`` is ``tensor`` without its history: the same one after ``detach_``."""
 
@@ -188,7 +191,7 @@ def amid(what: Any, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 def one_op_under_autocast(function: Callable[..., Any]) -> Callable[..., Any]:
     """Mark a function that composes what PyTorch has as one op: autocast treats it as one, by its name.
 
-    Its float32 list, or the dtype of its first argument, decides; without a mode this costs one falsy test.
+    Its lists, or the dtype of its first argument, decide; without a mode this costs one falsy test.
     """
 
     @wraps(function)

@@ -179,12 +179,14 @@ def innermost(device_type: str) -> autocast | None:
 
 
 def run_composed(function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
-    """Run a function that composes what PyTorch has as one op: in float32 if listed, else in its input's dtype."""
+    """Run a function that composes what PyTorch has as one op: as it is listed, else in its input's dtype."""
     tensor = next((value for value in args if isinstance(value, Tensor)), None)
     mode = None if tensor is None else innermost(tensor._device.type)
     if mode is None or tensor is None or not mode.enabled or state.node is not mode.node or not mode._applies(tensor):
         return function(*args, **kwargs)
-    if function.__name__ not in tensor._device.backend.autocast_float32:
+    backend, name = tensor._device.backend, function.__name__
+    found = {value.dtype for value in (*args, *kwargs.values()) if mode._applies(value)}
+    if name not in backend.autocast_float32 and (name not in backend.autocast_widest or len(found) < 2):
         return function(*args, **kwargs).to(tensor.dtype)
     args = tuple(mode._widened(value) for value in args)
     with autocast(mode.device, mode.dtype, enabled=False):

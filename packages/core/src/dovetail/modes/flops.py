@@ -60,8 +60,8 @@ FORMULAS: dict[str, Formula] = {
 
 #: Ops that move or choose elements, or make none: they count nothing in a profile.
 _MOVING = (
-    "cast cat clone embedding expand fill flip gather index_select masked_fill permute put repeat reshape roll "
-    "slice_view squeeze stack take transpose tril triu unslice unsqueeze untake where"
+    "arranged cast cat clone diagonal_backward embedding expand fill flip gather index_select masked_fill permute put "
+    "repeat reshape roll scatter slice_view squeeze stack take transpose tril triu unslice unsqueeze untake where"
 )
 MOVING = frozenset(_MOVING.split())
 

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dovetail.autograd.grad_mode import set_grad_enabled
+from dovetail.autograd.graph import Node
 from dovetail.errors import DTypeError, ShapeError
 from dovetail.modes.base import state
 from dovetail.tensor import Size, Tensor
 from dovetail.views import assign, before, check_writable
+from dovetail.writes import keep_written
 
 INPUT, CAPTURED, CONSTANT, RESULT = "input", "captured", "constant", "result"
 
@@ -88,9 +90,17 @@ def values_in(args: Any) -> Iterator[Value]:
 
 
 def write(target: Tensor, value: Tensor) -> Tensor:
-    """Do what an in-place operation does with its result."""
+    """Do what a copy into a tensor does."""
     check_writable(target, "a traced in-place operation")
     return assign(target, value)
+
+
+def write_result(target: Tensor, value: Tensor) -> Tensor:
+    """Do what an in-place operation does with the result of its op."""
+    write(target, value)
+    if isinstance(value._node, Node):
+        keep_written(value._node, value, target)
+    return target
 
 
 def as_before(tensor: Tensor) -> Tensor:
@@ -258,7 +268,7 @@ def _shown(value: Any) -> str:
         return f"[{inner}]" if isinstance(value, list) else f"({inner},)" if len(value) == 1 else f"({inner})"
     if isinstance(value, slice):
         parts = [str(part) if part is not None else "" for part in (value.start, value.stop)]
-        return ":".join(parts) + (f":{value.step}" if value.step is not None else "")
+        return ":".join(parts) + (f":{value.step}" if value.step not in (None, 1) else "")
     if value is Ellipsis:
         return "..."
     if hasattr(value, "shape") and not isinstance(value, Value):

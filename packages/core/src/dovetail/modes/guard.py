@@ -15,8 +15,8 @@ FLOATING = 2  # DType.category
 
 #: Ops whose results, and gradients, are finite wherever what they are made of is: they move, choose or bound elements.
 _STAYS_FINITE = (
-    "abs amax amin cat ceil clone flip floor maximum minimum neg relu roll round sigmoid sign stack tanh tril triu "
-    "trunc where max_pool2d"
+    "abs amax amin arranged cat ceil clone diagonal_backward flip floor maximum minimum neg put relu roll round "
+    "scatter sigmoid sign stack tanh tril triu trunc where max_pool2d"
 )
 STAYS_FINITE = frozenset(_STAYS_FINITE.split())
 

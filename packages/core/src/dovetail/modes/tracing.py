@@ -10,7 +10,7 @@ from typing import Any
 from dovetail.errors import TraceError
 from dovetail.modes import places
 from dovetail.modes.base import Mode, paused, state
-from dovetail.modes.graph import CAPTURED, CONSTANT, INPUT, RESULT, Graph, Step, Value, as_before, write
+from dovetail.modes.graph import CAPTURED, CONSTANT, INPUT, RESULT, Graph, Step, Value, as_before, write, write_result
 from dovetail.random import get_rng_state
 from dovetail.tensor import Tensor
 
@@ -165,6 +165,10 @@ class _Tracer(Mode):
         # whatever its array is: it may get a copy of the tensor's, which goes on to stand for the tensor
         self.known[id(twin)] = (made, None, twin)
 
+    def underlies(self, base: Tensor, tensor: Tensor) -> None:
+        """Know what a tensor was before it became a view of that."""
+        self.know(base, self.value_of(tensor))
+
     def detached(self, tensor: Tensor, out: Tensor) -> None:
         """Write down that a tensor was taken out of the graph of gradients."""
         value = self.value_of(tensor)
@@ -175,12 +179,19 @@ class _Tracer(Mode):
         """Write down that a tensor was written to."""
         target = self.find(tensor) or self.value_of(tensor)
         source = self.value_of(value)
-        self.write_down("write", write, (target, source), {})
+        self.write_down("write", write_result if self._just_made(source, target) else write, (target, source), {})
         if source.depends:
             for other, _, sharer in list(self.known.values()):
                 if sharer._alias is not None and sharer._alias.shared is tensor._alias.shared:
                     other.depends = True
         self.know(tensor, target)
+
+    def _just_made(self, value: Value, target: Value) -> bool:
+        """Return whether the last step made a value of what stands for ``target``, as an in-place method does."""
+        old, made = self.steps[-2:] if len(self.steps) > 1 else (None, None)
+        if old is None or made is None or old.name != "before" or value not in made.outputs:
+            return False
+        return old.args[0] is target and made.args[:1] == old.outputs
 
     def moved(self, tensor: Tensor, out: Tensor) -> None:
         """Write down a move to another device."""

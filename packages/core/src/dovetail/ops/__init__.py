@@ -10,6 +10,7 @@ from dovetail.ops import (
     conv,
     elementwise,
     index,
+    integers,
     linalg,
     loss,
     norm,
@@ -24,7 +25,7 @@ from dovetail.ops import (
 )
 
 FAMILIES = (
-    activation, along, compare, conv, elementwise, index, linalg, loss, norm, optimizer, order, pool, random, reduce,
+    activation, along, compare, conv, elementwise, index, integers, linalg, loss, norm, optimizer, order, pool, random, reduce,
     search, shape, strided,
 )  # fmt: skip
 

@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+from dovetail.errors import DTypeError
 from dovetail.op import Sample, op
 
 
 def _truth(xp, x):
     return xp.astype(xp.asarray(x), xp.bool)
+
+
+def expect_order(xp, name, x, y):
+    """Refuse complex numbers, which have no order; NumPy would look at the real parts first."""
+    if is_complex(xp, y if isinstance(x, (int, float)) else x):
+        refuse_order(name)
+
+
+def is_integer(xp, x) -> bool:
+    """Return whether an array holds integers. ``xp.isdtype`` knows only a namespace's own dtypes, and not bfloat16."""
+    if getattr(x.dtype, "kind", "") == "f":  # NumPy says so at once
+        return False
+    return x.dtype in (xp.int64, xp.int32, xp.int16, xp.int8, xp.uint8)
+
+
+def is_complex(xp, x):
+    """Return whether an array holds complex numbers."""
+    return x.dtype in (getattr(xp, "complex64", None), getattr(xp, "complex128", None))
+
+
+def refuse_order(name):
+    """Say that complex numbers cannot be compared by ``name``."""
+    raise DTypeError(f"{name}: complex numbers have no order; compare their .abs(), or parts")
 
 
 @op
@@ -24,24 +48,28 @@ def ne(xp, x, y):
 @op
 def lt(xp, x, y):
     """Return whether ``x < y``."""
+    expect_order(xp, "lt", x, y)
     return x < y
 
 
 @op
 def le(xp, x, y):
     """Return whether ``x <= y``."""
+    expect_order(xp, "le", x, y)
     return x <= y
 
 
 @op
 def gt(xp, x, y):
     """Return whether ``x > y``."""
+    expect_order(xp, "gt", x, y)
     return x > y
 
 
 @op
 def ge(xp, x, y):
     """Return whether ``x >= y``."""
+    expect_order(xp, "ge", x, y)
     return x >= y
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 from dovetail.op import Sample, op
+from dovetail.ops.compare import expect_order, is_integer
+from dovetail.ops.integers import expect_divisors, integer_power
 
 
 def _one(make):
@@ -50,6 +52,16 @@ sub.vjp(x=lambda g: g, y=lambda g: -g)
 sub.sample(_two)
 
 
+@op(promote="number")
+def rsub(xp, x, y):
+    """Return ``y - x``: what a number minus a tensor is."""
+    return y - x
+
+
+rsub.vjp(x=lambda g: -g, y=lambda g: g)
+rsub.sample(_two)
+
+
 @op
 def mul(xp, x, y):
     """Return ``x * y``."""
@@ -73,6 +85,7 @@ div.sample(_two_nonzero)
 @op(promote="number")
 def floor_divide(xp, x, y):
     """Return ``x / y`` rounded down."""
+    expect_divisors(xp, "floor_divide", x, y)
     return x // y
 
 
@@ -83,6 +96,7 @@ floor_divide.sample(_two_nonzero)
 @op(promote="number")
 def remainder(xp, x, y):
     """Return what remains of ``x / y``, with the sign of ``y``."""
+    expect_divisors(xp, "remainder", x, y)
     return x % y
 
 
@@ -92,7 +106,10 @@ remainder.sample(_two_nonzero)
 
 @op(promote="number")
 def pow(xp, x, y):
-    """Return ``x`` to the power ``y``."""
+    """Return ``x`` to the power ``y``; an integer to a negative tensor of integers is 0, but for 1 and -1."""
+    whole = not isinstance(x, (float, complex)) and not isinstance(y, (float, complex))
+    if whole and is_integer(xp, y if isinstance(x, int) else x):
+        return integer_power(xp, x, y)
     return x**y
 
 
@@ -165,6 +182,7 @@ reciprocal.sample(_positive)
 @op
 def maximum(xp, x, y):
     """Return the larger of each pair; nan wins."""
+    expect_order(xp, "maximum", x, y)
     return xp.maximum(x, y)
 
 
@@ -178,6 +196,7 @@ maximum.sample(_two)
 @op
 def minimum(xp, x, y):
     """Return the smaller of each pair; nan wins."""
+    expect_order(xp, "minimum", x, y)
     return xp.minimum(x, y)
 
 

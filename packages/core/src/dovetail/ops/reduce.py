@@ -6,6 +6,7 @@ import math
 
 from dovetail.errors import DTypeError
 from dovetail.op import Sample, op
+from dovetail.ops.compare import is_integer
 from dovetail.ops.elementwise import exp, where
 
 
@@ -35,13 +36,6 @@ def _axis(dim):
     if dim is None or (isinstance(dim, (tuple, list)) and not dim):
         return None
     return tuple(dim) if isinstance(dim, list) else dim
-
-
-def is_integer(xp, x) -> bool:
-    """Return whether an array holds integers. ``xp.isdtype`` knows only a namespace's own dtypes, and not bfloat16."""
-    if getattr(x.dtype, "kind", "") == "f":  # NumPy says so at once
-        return False
-    return x.dtype in (xp.int64, xp.int32, xp.int16, xp.int8, xp.uint8)
 
 
 def _accumulated(xp, x, dtype):

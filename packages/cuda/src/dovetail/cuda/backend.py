@@ -29,6 +29,7 @@ class CudaBackend(Backend):
     name = "cuda"
     kernels = KERNELS
     capabilities = frozenset({"float64", "float16", "complex", "writes", "views"})
+    dlpack_devices = frozenset({2, 13})  # CUDA's own memory, and memory that CUDA moves by itself
 
     @property
     def xp(self) -> Any:
