@@ -129,3 +129,71 @@ def _flat(results):
 def compare():
     """Return what compares Dovetail with PyTorch, where that is installed."""
     return Comparison(pytest.importorskip("torch"))
+
+
+class Agreement:
+    """Runs the same short program in Dovetail and in PyTorch, and compares what it returns, raises and warns of."""
+
+    def __init__(self, torch):
+        self.torch = torch
+
+    def __call__(self, program, *words, warns=False):
+        """Assert that ``program(library)`` returns the same, or raises the same built-in, with ``words`` in both texts.
+
+        Returns what Dovetail returned or raised.
+        """
+        ours, theirs = (self.run(lib, program, warns) for lib in (dovetail, self.torch))
+        if isinstance(ours, Exception) or isinstance(theirs, Exception):
+            assert isinstance(theirs, Exception), f"PyTorch takes this: {ours!r}"
+            assert isinstance(ours, Exception), f"PyTorch refuses this: {theirs!r}; Dovetail gave {ours!r}"
+            builtin = next(kind for kind in type(theirs).__mro__ if kind.__module__ == "builtins")
+            assert isinstance(ours, builtin), f"{ours!r} is no {builtin.__name__}"
+            for word in words:
+                assert word.lower() in str(ours).lower(), str(ours)
+                assert word.lower() in str(theirs).lower(), str(theirs)
+            return ours
+        assert not words, f"both take this: {ours!r}"
+        assert _alike(ours, theirs), f"{ours!r} is not {theirs!r}"
+        return ours
+
+    @staticmethod
+    def run(lib, program, warns=False):
+        """Return what a program gives, or the error that it raises."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                result = _plain(program(lib))
+            except Exception as error:
+                return error
+        kinds = [warning.category for warning in caught]
+        assert bool(kinds) == warns, f"{lib.__name__}: {[str(warning.message) for warning in caught]}"
+        return result
+
+
+def _plain(value):
+    if isinstance(value, (tuple, list)):
+        return [_plain(part) for part in value]
+    if hasattr(value, "detach"):
+        return {
+            "dtype": str(value.dtype).split(".")[1],
+            "shape": list(value.shape),
+            "requires_grad": value.requires_grad,
+            "values": value.detach().tolist(),
+        }
+    return str(value).split(".")[-1] if type(value).__name__ in ("dtype", "DType") else value
+
+
+def _alike(ours, theirs):
+    if isinstance(theirs, dict):
+        return isinstance(ours, dict) and all(_alike(ours[key], theirs[key]) for key in theirs)
+    if isinstance(theirs, list):
+        return isinstance(ours, list) and len(ours) == len(theirs) and all(map(_alike, ours, theirs))
+    if isinstance(theirs, float) and isinstance(ours, float):
+        return abs(ours - theirs) <= 2e-5 * max(1.0, abs(theirs)) or (ours != ours and theirs != theirs)
+    return ours == theirs
+
+
+@pytest.fixture(scope="session")
+def agree():
+    """Return what runs a program in Dovetail and in PyTorch, where that is installed."""
+    return Agreement(pytest.importorskip("torch"))

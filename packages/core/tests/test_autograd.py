@@ -50,7 +50,8 @@ def test_what_is_a_leaf(x):
     assert y.grad_fn.name() == "MulBackward0"
     assert (y + x).grad_fn.next_functions[0][0] is y.grad_fn
     y.sum().backward()
-    assert y.grad is None
+    with pytest.warns(UserWarning, match=r"not a leaf is asked for.*Call \.retain_grad\(\)"):
+        assert y.grad is None
     with pytest.raises(errors.GradError, match="can be changed on leaf tensors only"):
         y.requires_grad_(False)
     assert y.requires_grad_() is y

@@ -102,3 +102,26 @@ def test_what_cannot_be_checked_says_so(x):
         gradcheck(dovetail.exp, x.detach().float().requires_grad_())
     with pytest.raises(GradcheckError, match="no output of <lambda> requires a gradient"):
         gradcheck(lambda x: x.detach(), x)
+
+
+def test_one_implementation_under_both_names(define, x):
+    assert dovetail.autograd.gradcheck is gradcheck
+    assert dovetail.autograd.gradgradcheck is gradgradcheck
+    assert dovetail.autograd.gradcheck(dovetail.exp, (x,), check_undefined_grad=True, check_grad_dtypes=True)
+
+    class Wrong(dovetail.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            return x * 2, y * 3
+
+        @staticmethod
+        def backward(ctx, of_first, of_second):
+            return of_first * 2, of_second * 4
+
+    y = dovetail.tensor(np.array([1.0, 2.0]), requires_grad=True)
+    with pytest.raises(
+        GradcheckError,
+        match=r"gradient of output 1 with respect to input 1 is 4 at element \(0,\), where finite differences give 3; "
+        r"1 of 2 elements are wrong .*\nnumerical: \[3\., 0\.\]\nanalytical: \[4\., 0\.\]",
+    ):
+        gradcheck(Wrong.apply, (x, y))

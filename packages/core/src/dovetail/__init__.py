@@ -11,7 +11,14 @@ __path__ = extend_path(__path__, __name__)  # the other packages add dovetail/<p
 from dovetail import autograd, dtypes, errors, methods, ops, random
 from dovetail._parts import LATE, late_attribute, watch_imports
 from dovetail.align import result_type
-from dovetail.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from dovetail.autograd import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from dovetail.backends.base import Backend
 from dovetail.creation import (
     empty,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from dovetail.dtypes import Categories, Natives
@@ -83,15 +84,35 @@ class Device:
         return (Device, (self.type, self.index))
 
     def __enter__(self) -> Device:
-        _default_stack.append(self)
+        _here.outer = (*_here.outer, _here.default)
+        _choose(self)
         return self
 
     def __exit__(self, *error) -> None:
-        _default_stack.pop()
+        *outer, default = _here.outer
+        _here.outer = tuple(outer)
+        _choose(default)
 
 
 CPU = Device("cpu")
-_default_stack: list[Device] = [CPU]
+
+
+class _Here(threading.local):
+    """What each thread has for itself: where new tensors are placed, and what that was outside of its contexts."""
+
+    default = CPU
+    outer: tuple[Device, ...] = ()
+
+
+_here = _Here()
+#: The other devices that were a default in some thread: a falsy test, which most programs never get beyond.
+_chosen: set[Device] = set()
+
+
+def _choose(device: Device) -> None:
+    _here.default = device
+    if device is not CPU:
+        _chosen.add(device)
 
 
 def resolve(device: str | Device | None) -> Device:
@@ -100,20 +121,20 @@ def resolve(device: str | Device | None) -> Device:
     Raises:
         DeviceError: the backend is unknown, cannot run here, or has no such index.
     """
-    if device is CPU or (device is None and _default_stack[-1] is CPU):
+    if device is CPU or (device is None and (not _chosen or _here.default is CPU)):
         return CPU
-    placed = _default_stack[-1] if device is None else Device(device)
+    placed = _here.default if device is None else Device(device)
     return placed.backend.place(placed)
 
 
-def set_default_device(device: str | Device) -> None:
-    """Place new tensors on ``device`` when their call names none."""
-    _default_stack[0] = resolve(device)
+def set_default_device(device: str | Device | None) -> None:
+    """Place new tensors of this thread on ``device``, or for None on the CPU, when their call names none."""
+    _choose(CPU if device is None else resolve(device))
 
 
 def get_default_device() -> Device:
     """Return the device on which new tensors are placed."""
-    return _default_stack[-1]
+    return _here.default
 
 
 def forget_backends() -> None:

@@ -58,7 +58,7 @@ def _unary(op: Op) -> Any:
             result = again(op, (x,), (a,), device, error)
         out = new_tensor()  # what Tensor(result, device) does, without the call
         out._array, out._device = result, device
-        out._node = out._alias = out.grad = None
+        out._node = out._alias = out._grad = None
         node_x = x._node
         if node_x is None or not op.differentiable or (unrecorded and not state.grad):
             return out
@@ -117,7 +117,7 @@ def _binary(op: Op, declines: Any = None) -> Any:
             result = again(op, (x, y), (a, b), device, error)
         out = new_tensor()
         out._array, out._device = result, device
-        out._node = out._alias = out.grad = None
+        out._node = out._alias = out._grad = None
         if (node_x is None and node_y is None) or not op.differentiable or (unrecorded and not state.grad):
             return out
         node = out._node = Node()
@@ -256,7 +256,7 @@ def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
     if op.outputs == ONE:
         out: Any = new_tensor()
         out._array, out._device = results, device
-        out._node = out._alias = out.grad = None
+        out._node = out._alias = out._grad = None
         outputs: Any = (out,)
     else:
         out = outputs = tuple([Tensor(result, device) for result in results])

@@ -92,12 +92,12 @@ class Tensor(metaclass=_TensorType):
         tensor([1., 2.])
     """
 
-    __slots__ = ("__weakref__", "_alias", "_array", "_device", "_node", "grad")
+    __slots__ = ("__weakref__", "_alias", "_array", "_device", "_grad", "_hooks", "_node")
 
     def _set(self, array: Any, device: Device) -> Any:
         """Make this the tensor of an array without history, and return it."""
         self._array, self._device = array, device
-        self._node = self._alias = self.grad = None
+        self._node = self._alias = self._grad = None
         return self
 
     def _memory(self) -> Any:

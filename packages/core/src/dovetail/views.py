@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from dovetail.autograd import hooks
 from dovetail.errors import DTypeError, GradError, ShapeError
 from dovetail.modes import active as active_modes
 from dovetail.modes import state, tell
@@ -106,6 +107,19 @@ class View:
         return replay(self.steps, tensor)
 
 
+class Sealed:
+    """Marks a result of an ``autograd.Function`` on an input's memory: a write would lose the function's gradient."""
+
+    __slots__ = ("shared",)
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+
+    @property
+    def version(self) -> int:
+        return self.shared.version
+
+
 NO_GRAD = "no_grad"
 _KEEPING_ORDER = ("reshape", "squeeze", "unsqueeze")
 _REPEATING = ("expand", "as_strided")  # views that may show one element several times
@@ -180,6 +194,12 @@ def check_writable(tensor: Any, what: str) -> None:
     """Refuse to write to a leaf that needs a gradient, or to a view of one, while operations are recorded."""
     if not state.grad:
         return
+    base = tensor._alias.base if type(tensor._alias) is View else tensor
+    if type(base._alias) is Sealed:
+        raise GradError(
+            f"{what}: a result of an autograd.Function that is a view of an input is being used in an in-place "
+            "operation, which would lose the function's gradient; have its forward return a .clone()"
+        )
     if type(tensor._alias) is View and tensor._alias.base._node is not None and tensor._alias.base.is_leaf:
         raise GradError(
             f"{what}: a view of a leaf that needs a gradient is being used in an in-place operation; write to it "
@@ -352,6 +372,7 @@ def rebase(tensor: Any, value: Any, shared: Shared) -> None:
     node = None if value is None else value._node
     if node is None and base._node is None:
         return
+    old_node = base._node
     if base is tensor and node is not None:
         base._node = node
     else:
@@ -360,9 +381,13 @@ def rebase(tensor: Any, value: Any, shared: Shared) -> None:
         new = type(tensor)._plain(base._array, base._device)
         record(OVERWRITE, (before(base), tensor.detach() if value is None else value), {"steps": steps}, (new,))
         base._node = new._node
+    if hooks.nodes:
+        hooks.move_retained(base, old_node)
     for view in shared.views_of(base):
         if view._alias.origin is None:
-            view._node = view._alias.replay(base)._node
+            old_node, view._node = view._node, view._alias.replay(base)._node
+            if hooks.nodes:
+                hooks.move_retained(view, old_node)
         else:
             shared.guarded = True
 

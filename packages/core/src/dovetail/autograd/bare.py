@@ -12,12 +12,13 @@ from typing import Any
 
 from numpy import asarray, ndarray
 
-from dovetail.autograd.graph import FREED, Node, Output
+from dovetail.autograd import hooks
+from dovetail.autograd.graph import FREED, Elsewhere, Node, Output
 from dovetail.device import Device
 from dovetail.backends.base import Backend
 from dovetail.kernels import plugin_kernels
 from dovetail.modes import state
-from dovetail.op import Op, parameters_of
+from dovetail.op import OPS, Op, parameters_of
 from dovetail.tensor import Tensor, new_tensor
 from dovetail.views import add_into
 
@@ -93,10 +94,10 @@ class BareWalk:
         except KeyError:
             plain = op.plain[self.device] = gradients_on_arrays(op, self.device.backend)
         grads = None
-        if plain is not None and kind is not Tensor:
+        if plain is not None and kind is not Tensor and node.saved.__class__ is not Elsewhere:
             try:
                 grads = plain(node, g)
-            except Exception:  # freed, another dtype, or a warning that is an error: the rules say it, or mend it
+            except Exception:  # another dtype, or a warning that is an error: the rules say it, or mend it
                 grads = None
         if grads is None:
             from dovetail.autograd.engine import gradients
@@ -129,15 +130,15 @@ class BareWalk:
 
     def add(self, leaf: Tensor, grad: Any, fresh: bool) -> None:
         """Add a gradient to a leaf's ``grad``, an array without a tensor around it where that is possible."""
-        total = leaf.grad
+        total = leaf._grad
         backend = self.device.backend
         if isinstance(grad, Tensor):
             accumulate(leaf, grad, fresh)
         elif total is None:
-            out = leaf.grad = new_tensor()
+            out = leaf._grad = new_tensor()
             out._array = grad if fresh and backend.is_owner(grad) else backend.copy(grad)
             out._device = self.device
-            out._node = out._alias = out.grad = None
+            out._node = out._alias = out._grad = None
         elif total._alias is None and total._array.dtype is grad.dtype and total._device is self.device:
             total._array = backend.add_into(total._array, grad)
         else:
@@ -166,12 +167,16 @@ class BareWalk:
 
 def accumulate(leaf: Any, grad: Any, fresh: bool) -> None:
     """Add a gradient to a leaf's ``grad``; the first one is kept as it is where nobody else can hold its memory."""
-    if leaf.grad is None:
-        leaf.grad = grad if fresh and grad._device.backend.is_owner(grad._array) else grad.clone()
+    if leaf._grad is None:
+        leaf._grad = grad if fresh and grad._device.backend.is_owner(grad._array) else grad.clone()
     elif state.grad:
-        leaf.grad = leaf.grad + grad
+        leaf._grad = leaf._grad + grad
     else:
-        add_into(leaf.grad, grad)
+        add_into(leaf._grad, grad)
+    if hooks.leaves:
+        from dovetail.autograd.running import accumulated
+
+        accumulated(leaf)
 
 
 # Gradients without tensors: a backend's own, or rules that are arithmetic alone
@@ -181,6 +186,8 @@ ARITHMETIC = ("add", "sub", "mul", "div", "neg", "pow")
 
 def gradients_on_arrays(op: Op, backend: Backend) -> Callable[[Node, Any], Any] | None:
     """Return what gives the gradients of an op from bare arrays, where no plug-in's kernel would be passed over."""
+    if OPS.get(op.name) is not op:  # an autograd.Function, or what stands for something in the graph
+        return None
     own, stands_for = backend.gradients.get(op.name, (None, ARITHMETIC))
     served = plugin_kernels().get(backend.name, {})
     return None if any(name in served for name in stands_for) else own or plain_gradients(op)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
+from dovetail.autograd import hooks
 from dovetail.autograd.bare import BareWalk, accumulate, device_of_bare_walk
 from dovetail.autograd.graph import FREED, Node, Output, saved_values
 from dovetail.errors import ShapeError
@@ -23,6 +24,7 @@ def walk(
     receive: Receive,
     watched: dict[tuple[int, int], Callable[[Any], None]],
     leading: set[int] | None = None,
+    wanted: Any = None,
 ) -> None:
     """Go back from the roots and hand the gradients of leaves to ``receive(leaf, gradient, made anew)``.
 
@@ -31,8 +33,11 @@ def walk(
         retain: keep what the nodes saved; create: the pass itself is being recorded.
         watched: by (node's sequence, index of its result) a function that is given that result's whole gradient.
         leading: sequences of the only nodes to go through; all by default.
+        wanted: ids of the only leaves whose hooks are to run; all by default.
     """
-    device = None if create or watched or active_modes else device_of_bare_walk(roots)
+    hooked = hooks.nodes
+    seen = create or watched or active_modes or hooked or hooks.leaves
+    device = None if seen else device_of_bare_walk(roots)
     if device is not None:
         bare = BareWalk(device, None if receive is accumulate else receive)
         for edge, grad in roots:
@@ -42,13 +47,17 @@ def walk(
         return
     heap: list[int] = []
     pending: dict[int, list] = {}
+    if hooks.leaves:
+        receive = _gathered(roots, receive, heap, pending, leading, wanted)
     for edge, grad in roots:
         give(edge, grad, False, heap, pending, receive)
     del roots
     while heap:
         node, g = pending.pop(heappop(heap))
-        if watched:
-            _tell(watched, node, g)
+        if watched or hooked:
+            g = _arrived(watched, leading, node, g)
+            if hooked and _ran_hooked(node, g, retain, create, heap, pending, receive, leading):
+                continue
         if leading is None or node.sequence in leading:
             if active_modes and state.modes:
                 through_node(node, _pass_on, g, retain, create, heap, pending, receive)
@@ -117,12 +126,59 @@ def give(edge: Any, grad: Any, fresh: bool, heap: list[int], pending: dict[int, 
         receive(edge, grad, fresh)
 
 
-def _tell(watched: dict[tuple[int, int], Callable[[Any], None]], node: Node, g: Any) -> None:
-    """Hand the gradient of a node's results to those who asked for it."""
-    for index, grad in enumerate(g if g.__class__ is list else [g]):
-        tell = watched.get((node.sequence, index))
-        if tell is not None and grad is not None:
-            tell(grad)
+def _gathered(roots: list, receive: Receive, heap: list, pending: dict, leading: Any, wanted: Any) -> Receive:
+    """Return a receiver that runs the hooks of leaves."""
+    from dovetail.autograd.running import gather
+
+    def unexpected(edge: Any, grad: Any, fresh: bool) -> None:
+        raise AssertionError("a node has no leaf's gradient")
+
+    return gather(
+        roots, receive, lambda node, grad: give(node, grad, False, heap, pending, unexpected), leading, wanted
+    )
+
+
+def _ran_hooked(
+    node: Node, g: Any, retain: bool, create: bool, heap: list, pending: dict, receive: Receive, leading: Any
+) -> bool:
+    """Run a node between its own hooks, if it has any; returns whether that was so."""
+    own = getattr(node, "hooks", None)
+    if own is None or not (own.before or own.after) or (leading is not None and node.sequence not in leading):
+        return False
+    from dovetail.autograd.running import pass_on_hooked
+
+    pass_on_hooked(
+        node,
+        g,
+        lambda grads, collect: _pass_on(node, grads, retain, create, heap, pending, collect),
+        lambda edge, grad: give(edge, grad, False, heap, pending, receive),
+    )
+    return True
+
+
+def _arrived(watched: dict[tuple[int, int], Callable[[Any], None]], leading: Any, node: Node, g: Any) -> Any:
+    """Hand the gradients of a node's results to those who asked for them, and run the hooks of the results.
+
+    As in PyTorch, those who asked get what the hooks made of it only where the walk goes no further.
+    """
+    grads = g if g.__class__ is list else [g]
+    asked = [(watched[place], index) for index in range(len(grads)) if (place := (node.sequence, index)) in watched]
+    goes_on = leading is None or node.sequence in leading
+    if goes_on:
+        _tell(asked, grads)
+    if getattr(node, "hooks", None) is not None and (goes_on or asked):
+        from dovetail.autograd.running import arrived
+
+        grads = arrived(node.hooks, list(grads))
+    if not goes_on:
+        _tell(asked, grads)
+    return grads if g.__class__ is list else grads[0]
+
+
+def _tell(asked: list[tuple[Callable[[Any], None], int]], grads: list) -> None:
+    for tell, index in asked:
+        if grads[index] is not None:
+            tell(grads[index])
 
 
 def unbroadcast(grad: Any, shape: tuple, op: Any, position: int) -> Any:
@@ -153,14 +209,14 @@ def leading_to(roots: list[tuple[Any, Any]], leaves: set[int], sequences: set[in
     while stack:
         edge = stack.pop()
         node = edge.node if type(edge) is Output else edge
-        if type(node) is Node and node.sequence not in nodes:
+        if isinstance(node, Node) and node.sequence not in nodes:
             nodes[node.sequence] = node
             stack.extend(edge for edge in node.edges if edge is not None)
     leading: set[int] = set()
     for sequence in sorted(nodes, reverse=True):  # a node's inputs come first
         for edge in nodes[sequence].edges:
             node = edge.node if type(edge) is Output else edge
-            if type(node) is Node:
+            if isinstance(node, Node):
                 if node.sequence in leading or node.sequence in sequences:
                     leading.add(sequence)
             elif edge is not None and id(edge) in leaves:

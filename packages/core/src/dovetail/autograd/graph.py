@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import Any
+from typing import Any, NoReturn
 
+from dovetail.autograd.hooks import Hooks, RemovableHandle, added, of_node
 from dovetail.errors import GradError
+from dovetail.modes import state
 from dovetail.views import shared_of
 
 next_sequence = count(0, -1).__next__
@@ -19,7 +21,20 @@ class _Leaf:
 
 
 LEAF = _Leaf()
-FREED = ("freed",)
+
+
+class Elsewhere:
+    """Stands in ``Node.saved`` for values that are not there: freed, or packed away by ``saved_tensors_hooks``."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: Any) -> None:
+        self.values = values
+
+
+FREED = Elsewhere(None)
+#: One entry for each ``saved_tensors_hooks`` that is active in any thread: the falsy test of ``keep``.
+packing: list[Any] = []
 
 
 class Node:
@@ -31,11 +46,13 @@ class Node:
         saved: the values that the rules asked for, in the order of ``op.kept``; ``FREED`` after they were used.
         versions: how often each saved tensor's memory had been written to; None when none had been.
         shape: the result's shape, which the gradients that come back are brought to; several results have one each.
+        hooks: the node's ``Hooks``; empty where it has none.
         sequence: falls with time, so that a node's consumers all have smaller ones.
         origin: where the op was called, set by a mode that notes it and otherwise not there.
     """
 
-    __slots__ = ("__weakref__", "edges", "op", "origin", "saved", "sequence", "shape", "versions")
+    __slots__ = ("__weakref__", "edges", "hooks", "op", "origin", "saved", "sequence", "shape", "versions")
+    hooks: Hooks
 
     op: Any
     edges: tuple
@@ -54,10 +71,15 @@ class Node:
     @property
     def next_functions(self) -> tuple:
         """The nodes that this one hands gradients to, each with the index of the result there."""
-        return tuple(
-            (edge.node, edge.index) if type(edge) is Output else (edge if type(edge) is Node else None, 0)
-            for edge in self.edges
-        )
+        return tuple([_next(edge) for edge in self.edges])
+
+    def register_hook(self, hook: Any) -> RemovableHandle:
+        """Call ``hook(grad_inputs, grad_outputs)`` when this node has run; a tuple replaces ``grad_inputs``."""
+        return added(of_node(self).after, hook)
+
+    def register_prehook(self, hook: Any) -> RemovableHandle:
+        """Call ``hook(grad_outputs)`` before this node runs; a tuple that it returns replaces them."""
+        return added(of_node(self).before, hook)
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
@@ -69,6 +91,38 @@ def new_node(op: Any, edges: tuple, shape: Any) -> Node:
     node.op, node.edges, node.shape, node.sequence = op, edges, shape, next_sequence()
     node.saved = node.versions = None
     return node
+
+
+class AccumulateGrad:
+    """Stands in ``next_functions`` for a leaf, which is its ``variable``."""
+
+    __slots__ = ("variable",)
+
+    next_functions = ()
+
+    def __init__(self, variable: Any) -> None:
+        self.variable = variable
+
+    def name(self) -> str:
+        """Return the name that PyTorch shows."""
+        return "AccumulateGrad"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AccumulateGrad) and other.variable is self.variable
+
+    def __hash__(self) -> int:
+        return hash(id(self.variable))
+
+    def __repr__(self) -> str:
+        return "<AccumulateGrad>"
+
+
+def _next(edge: Any) -> tuple[Any, int]:
+    if edge is None:
+        return None, 0
+    if edge.__class__ is Output:
+        return edge.node, edge.index
+    return (edge if edge.__class__ is Node else AccumulateGrad(edge)), 0
 
 
 class Output:
@@ -97,6 +151,11 @@ def keep(node: Node, needed: int, inputs: tuple, options: dict[str, Any], output
     if keeper is None:
         keeper = op.keepers[needed] = _keeper(op, needed)
     saved = node.saved = keeper(inputs, options, outputs)
+    if packing and state.packers:
+        from dovetail.autograd.saved import packed
+
+        node.saved = packed(saved)
+        return
     for value in saved:
         if value.__class__ is not float and value is not None:
             alias = getattr(value, "_alias", None)
@@ -142,7 +201,7 @@ def _twin(result: Any) -> Any:
 
     twin = new_tensor()
     twin._array, twin._device, twin._alias = result._array, result._device, shared_of(result)
-    twin._node = twin.grad = None
+    twin._node = twin._grad = None
     return twin
 
 
@@ -153,17 +212,32 @@ def saved_values(node: Node, create_graph: bool) -> Any:
         GradError: they were freed, or written to.
     """
     saved, op = node.saved, node.op
-    if saved is FREED:
-        raise GradError(
-            f"{op.name}: going backward a second time through a graph whose saved values were freed; "
-            "say retain_graph=True the first time"
-        )
+    if saved.__class__ is Elsewhere:
+        saved = _fetched(saved, op)
+        return _with_history(node, saved) if create_graph and op.keeps_outputs else saved
     versions = node.versions
     for slot, value in enumerate(saved):
         alias = getattr(value, "_alias", None)
         if alias is not None and alias.version != (0 if versions is None else versions[slot]):
             _refuse_changed(op, slot, value, 0 if versions is None else versions[slot])
     return _with_history(node, saved) if create_graph and op.keeps_outputs else saved
+
+
+def _fetched(saved: Elsewhere, op: Any) -> Any:
+    """Return values that were packed away."""
+    if saved is FREED:
+        refuse_freed(op)
+    from dovetail.autograd.saved import unpacked
+
+    return unpacked(saved)
+
+
+def refuse_freed(op: Any) -> NoReturn:
+    """Raise the error of a second pass through a graph whose values are gone."""
+    raise GradError(
+        f"{op.name}: going backward a second time through a graph whose saved values were freed; "
+        "say retain_graph=True the first time"
+    )
 
 
 def _refuse_changed(op: Any, slot: int, value: Any, expected: int) -> None:
@@ -184,3 +258,12 @@ def _with_history(node: Node, saved: list[Any]) -> list[Any]:
             if name not in op.no_grad_outputs:
                 twin._node = node if len(op.outputs) == 1 else Output(node, op.outputs.index(name))
     return fresh
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is seldom used when it is first used."""
+    if name in ("saved_tensors_hooks", "save_on_cpu"):
+        from dovetail.autograd import saved
+
+        return getattr(saved, name)
+    raise AttributeError(f"module 'dovetail.autograd.graph' has no attribute {name!r}", name=name)

@@ -11,6 +11,7 @@ from dovetail.methods import (
     convert,
     copying,
     facts,
+    gradient,
     index,
     inplace,
     interop,

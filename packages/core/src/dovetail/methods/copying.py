@@ -50,7 +50,7 @@ def _deep(self: Tensor, memo: dict[int, Any]) -> Tensor:
         return memo[id(self)]
     out = remade(type(self), _copied(self, memo), self._device, self.requires_grad, {})
     memo[id(self)] = out
-    out.grad = None if self.grad is None else self.grad.__deepcopy__(memo)
+    out._grad = None if self._grad is None else self._grad.__deepcopy__(memo)
     for name, value in _attributes(self).items():
         setattr(out, name, copy.deepcopy(value, memo))
     return out

@@ -61,7 +61,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
         return _getitem(self, index)
     out = new_tensor()
     view = out._alias = View()  # what mark_view makes
-    out._array, out._device, out._node, out.grad = result, device, None, None
+    out._array, out._device, out._node, out._grad = result, device, None, None
     if alias.__class__ is View:
         view.base, view.source, view.origin, alias = alias.base, alias, alias.origin, alias.shared
     else:
@@ -96,7 +96,7 @@ def _taken(self: Tensor, index: tuple) -> Tensor:
         return _getitem(self, index)
     out = new_tensor()
     out._array, out._device = result, device
-    out._node = out._alias = out.grad = None
+    out._node = out._alias = out._grad = None
     return out if self._node is None or not state.grad else _recorded(self, out, TAKE, copied(key))
 
 
@@ -147,7 +147,7 @@ def places_along(self: Tensor, dim: int) -> tuple[Tensor, ...]:
         view = out._alias = View()
         key = view.options = (*before, place, ...) if dim else (place, ...)
         out._array, out._device = array[key], device
-        out._node = out.grad = None
+        out._node = out._grad = None
         view.op, view.base, view.source, view.shared = SLICE_VIEW, base, source, shared
         view.origin, view.own = None if source is None else source.origin, False
         found.append(mark_origin(out, "unbind" if state.grad else NO_GRAD))

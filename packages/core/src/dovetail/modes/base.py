@@ -20,6 +20,8 @@ class State(threading.local):
     modes: tuple[Mode, ...] = ()
     modules: tuple[Any, ...] = ()
     node: Any = None
+    inference = False
+    packers: tuple[Any, ...] = ()
     draw: Any = None  # what runs the functions that draw random numbers, inside vmap
 
 

@@ -196,9 +196,9 @@ repeat.sample(lambda make: [Sample(make(2, 3), sizes=(2, 2)), Sample(make(3), si
 @op(promote=None)
 def flip(xp, x, *, dims):
     """Return ``x`` in reverse order along ``dims``."""
-    if not x.ndim:
-        return xp.asarray(x, copy=True)
-    return xp.flip(x, axis=tuple(dims) if isinstance(dims, (tuple, list)) else dims)
+    if x.ndim:
+        x = xp.flip(x, axis=tuple(dims) if isinstance(dims, (tuple, list)) else dims)
+    return xp.asarray(x, copy=True)  # NumPy gives a view, and a write to it would go unnoticed
 
 
 flip.vjp(x=lambda g, dims: flip(g, dims))

@@ -28,6 +28,8 @@ def gradcheck(
     rtol: float = 1e-3,
     raise_exception: bool = True,
     nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = True,
     fast_mode: bool = False,
 ) -> bool:
     """Return whether the gradients of ``func(*inputs)`` are those of central finite differences.
@@ -39,6 +41,8 @@ def gradcheck(
         eps: the step. atol, rtol: how far a gradient may be from the difference.
         raise_exception: raise for a wrong gradient instead of returning False.
         nondet_tol: how far two backward passes may differ.
+        check_undefined_grad, check_grad_dtypes: accepted for PyTorch's programs; that nothing need come back for some
+            outputs, and that gradients have their inputs' dtypes, is always checked.
         fast_mode: check one random combination of the outputs' elements in one random direction instead of each
             element in turn, and these only where that fails.
 
@@ -223,7 +227,8 @@ class _Check:
         raise GradcheckError(
             f"gradcheck: {self.name}: the gradient of output {output} with respect to {self.input_name(position)} is "
             f"{found[element]:.6g} at element {element}, where finite differences give {expected[element]:.6g}; "
-            f"{int(wrong.sum())} of {wrong.size} elements are wrong (atol={self.atol}, rtol={self.rtol})"
+            f"{int(wrong.sum())} of {wrong.size} elements are wrong (atol={self.atol}, rtol={self.rtol})\n"
+            f"numerical: {_shown(expected)}\nanalytical: {_shown(found)}"
         )
 
     def expect_same(self, first: list[list[np.ndarray]], second: list[list[np.ndarray]]) -> None:
@@ -242,6 +247,10 @@ class _Check:
         if definition is None or definition.variadic or position >= len(definition.inputs):
             return f"input {position}"
         return f"input {position} ({definition.inputs[position]!r})"
+
+
+def _shown(array: np.ndarray) -> str:
+    return np.array2string(array, precision=6, threshold=20, edgeitems=2, separator=", ").replace("\n", "")
 
 
 def _name(func: Any) -> str:

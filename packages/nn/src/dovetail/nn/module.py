@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Self
 
 import dovetail
 from dovetail import Tensor
+from dovetail.autograd.hooks import RemovableHandle, added
 from dovetail.errors import DTypeError
 from dovetail.modes import active as active_modes
 from dovetail.modes import state, through_module
 from dovetail.nn._state import State
 from dovetail.nn.parameter import Parameter
-
-_hook_ids = itertools.count()
-
-
-class RemovableHandle:
-    """What registering a hook returns: ``remove()`` takes the hook off again; it also works in ``with``."""
-
-    def __init__(self, hooks: dict[int, Any]) -> None:
-        """Reserve a place in ``hooks``."""
-        self.hooks = hooks
-        self.id = next(_hook_ids)
-
-    def remove(self) -> None:
-        """Take the hook off; doing so twice does nothing."""
-        self.hooks.pop(self.id, None)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.remove()
 
 
 class Module(State):
@@ -60,6 +40,7 @@ class Module(State):
     """
 
     training: bool
+    _backward_hooks: dict[int, Any]
     _forward_hooks: dict[int, Any]
     _forward_pre_hooks: dict[int, Any]
 
@@ -70,6 +51,7 @@ class Module(State):
             _parameters={},
             _buffers={},
             _non_persistent_buffers_set=set(),
+            _backward_hooks=OrderedDict(),
             _forward_hooks=OrderedDict(),
             _forward_pre_hooks=OrderedDict(),
             _modules={},
@@ -88,7 +70,7 @@ class Module(State):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run ``forward`` and the hooks around it."""
         try:
-            hooked = self._forward_hooks or self._forward_pre_hooks
+            hooked = self._forward_hooks or self._forward_pre_hooks or self._backward_hooks
         except AttributeError:
             raise AttributeError(f"{type(self).__name__}.__init__ must call super().__init__() first") from None
         if active_modes and state.modes:
@@ -106,11 +88,35 @@ class Module(State):
                 args, kwargs = changed
             else:
                 args = changed if isinstance(changed, tuple) else (changed,)
-        out = self.forward(*args, **kwargs)
-        for hook, with_kwargs in tuple(self._forward_hooks.values()):
-            changed = hook(self, args, kwargs, out) if with_kwargs else hook(self, args, out)
-            out = out if changed is None else changed
-        return out
+        boundary = None
+        if self._backward_hooks:
+            from dovetail.nn._backward_hooks import Boundary
+
+            boundary = Boundary(self)
+            args = boundary.entered(args)
+        out = None
+        waiting = dict(self._forward_hooks)
+        try:
+            out = self.forward(*args, **kwargs)
+            for key in tuple(waiting):
+                hook, with_kwargs, _ = waiting.pop(key)
+                changed = hook(self, args, kwargs, out) if with_kwargs else hook(self, args, out)
+                out = out if changed is None else changed
+        except Exception:
+            self._call_always(waiting, args, kwargs, out)
+            raise
+        return out if boundary is None else boundary.left(out)
+
+    def _call_always(self, waiting: dict[int, Any], args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+        """Call the hooks that are to run even though ``forward``, or another hook, has raised."""
+        for hook, with_kwargs, always in waiting.values():
+            if always:
+                try:
+                    changed = hook(self, args, kwargs, out) if with_kwargs else hook(self, args, out)
+                    out = out if changed is None else changed
+                except Exception as error:
+                    message = f"a forward hook with always_call=True raised {error!r} while another error was raised"
+                    warnings.warn(message, stacklevel=2)
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -125,10 +131,10 @@ class Module(State):
         Returns:
             A handle whose ``remove()`` takes the hook off.
         """
-        return _add_hook(self._forward_pre_hooks, hook, prepend, with_kwargs)
+        return _add_hook(self._forward_pre_hooks, (hook, with_kwargs), prepend)
 
     def register_forward_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
     ) -> RemovableHandle:
         """Call ``hook(module, args, output)`` after ``forward``; what it returns replaces the output unless it is None.
 
@@ -136,11 +142,48 @@ class Module(State):
             hook: the function; with ``with_kwargs`` it is called as ``hook(module, args, kwargs, output)``.
             prepend: whether it runs before the hooks that are there.
             with_kwargs: whether it sees the keyword arguments as well.
+            always_call: whether it runs, with None as the output, even when ``forward`` raises.
 
         Returns:
             A handle whose ``remove()`` takes the hook off.
         """
-        return _add_hook(self._forward_hooks, hook, prepend, with_kwargs)
+        return _add_hook(self._forward_hooks, (hook, with_kwargs, always_call), prepend)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(module, grad_input, grad_output)`` when the gradients of the module's inputs have been computed.
+
+        Both are tuples with an entry for each input and output, None where there is none. A tuple that the hook returns
+        takes the place of ``grad_input``. Inputs and outputs must not be written to in place then.
+
+        Args:
+            hook: the function. prepend: whether it runs before the hooks that are there.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook off.
+
+        Example::
+
+            >>> import dovetail
+            >>> from dovetail import nn
+            >>> layer = nn.Identity()
+            >>> handle = layer.register_full_backward_hook(lambda module, inputs, outputs: print(inputs, outputs))
+            >>> layer(dovetail.ones(1, requires_grad=True)).backward()
+            (tensor([1.]),) (tensor([1.]),)
+        """
+        return _add_hook(self._backward_hooks, (hook, False), prepend)
+
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(module, grad_output)`` when the gradients of the module's outputs have been computed.
+
+        A tuple that the hook returns takes the place of ``grad_output``.
+
+        Args:
+            hook: the function. prepend: whether it runs before the hooks that are there.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook off.
+        """
+        return _add_hook(self._backward_hooks, (hook, True), prepend)
 
     # Modes
 
@@ -283,9 +326,8 @@ def _indent(text: str) -> str:
     return text.replace("\n", "\n  ")
 
 
-def _add_hook(hooks: dict[int, Any], hook: Callable[..., Any], prepend: bool, with_kwargs: bool) -> RemovableHandle:
-    handle = RemovableHandle(hooks)
-    hooks[handle.id] = (hook, with_kwargs)
+def _add_hook(hooks: dict[int, Any], entry: tuple[Any, ...], prepend: bool) -> RemovableHandle:
+    handle = added(hooks, entry)
     if prepend:
         hooks.move_to_end(handle.id, last=False)  # type: ignore[attr-defined]
     return handle
