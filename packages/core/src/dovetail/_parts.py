@@ -9,7 +9,8 @@ from typing import Any
 
 from dovetail.errors import MissingPackageError
 
-#: Names of ``dovetail`` that are imported when they are first asked for, so that ``import dovetail`` stays fast.
+#: Names of ``dovetail`` that are imported when they are first asked for, so that ``import dovetail`` stays fast: their
+#: module, and after a colon what they are called there. ``methods.late`` adds those that are methods too.
 LATE = {
     **dict.fromkeys(("from_dlpack", "frombuffer", "to_dlpack"), "dovetail.exchange"),
     **dict.fromkeys(("Layout", "layout", "strided"), "dovetail.layouts"),
@@ -80,7 +81,8 @@ def late_attribute(name: str) -> Any:
     import dovetail
 
     if name in LATE:
-        value = getattr(importlib.import_module(LATE[name]), name)
+        module, _, attribute = LATE[name].partition(":")
+        value = getattr(importlib.import_module(module), attribute or name)
         setattr(dovetail, name, value)
         return value
     if not name.startswith("_"):

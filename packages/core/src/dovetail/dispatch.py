@@ -260,7 +260,7 @@ def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
         outputs: Any = (out,)
     else:
         out = outputs = tuple([Tensor(result, device) for result in results])
-    if op.differentiable and (native is options or options["dtype"].is_floating_point):
+    if op.differentiable and (native is options or options["dtype"].is_differentiable):
         record(op, inputs, options, outputs)
     if op.view:
         mark_view(op, inputs[0], options, out)

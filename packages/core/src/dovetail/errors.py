@@ -8,6 +8,7 @@ Each also is the built-in that PyTorch raises in the same place, so ``except Run
     ├── DataError             (RuntimeError, TypeError, ValueError)  data that cannot become a tensor
     ├── DivisionByZeroError   (RuntimeError, ZeroDivisionError)  an integer divided by 0
     ├── DeviceError           (RuntimeError)  an unknown, missing or mixed device
+    ├── LinAlgError           (RuntimeError)  a matrix that cannot be inverted or decomposed
     ├── GradError             (RuntimeError)  misuse of autograd
     ├── DistributionError     (RuntimeError, ValueError)  random numbers that no distribution or generator gives
     ├── VmapError             (RuntimeError)  what cannot be done to all samples of a batch at once
@@ -43,6 +44,10 @@ class DataError(DovetailError, TypeError, ValueError, RuntimeError):
 
 class DeviceError(DovetailError, RuntimeError):
     """A device is unknown, cannot be used here, or tensors sit on different ones."""
+
+
+class LinAlgError(DovetailError, RuntimeError):
+    """A matrix cannot be inverted or decomposed."""
 
 
 class GradError(DovetailError, RuntimeError):

@@ -18,7 +18,7 @@ _from_plugins: PluginKernels | None = None
 def prepared_kernel(op: Op, device: Device) -> Callable[..., Any]:
     """Return what the dispatcher calls for ``op`` on ``device``, a function of arrays and options, and remember it."""
     backend = device.backend
-    plain = not op.options and not op.variadic and not op.optional
+    plain = not op.options and not op.variadic and not op.optional and len(op.outputs) == 1
     arity = len(op.inputs) if plain and len(op.inputs) <= 2 else None
     candidates = []
     for _, kernel in serving(op, backend):
@@ -91,9 +91,11 @@ def _take(found: PluginKernels, record: Any, result: Any) -> None:
         wanted = "(backend name, {op name: kernel})"
         plugins.fail(record, f"dovetail_register_kernels gave {result!r}; it must give pairs {wanted}")
         return
+    from dovetail.ops import every as every_op
+
     of_backend = found.setdefault(backend_name, {})
     for name, kernel in kernels.items():
-        if name not in OPS:
+        if name not in OPS and name not in every_op():
             plugins.fail(record, f"kernel for {name!r} on {backend_name!r}, but there is no such op")
         elif name in of_backend:
             other = of_backend[name][0]

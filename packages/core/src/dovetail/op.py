@@ -62,6 +62,8 @@ class Op:
     """
 
     MISSING = inspect.Parameter.empty  # the default of an option that a call must state
+    #: Gives the evaluators that are to be used instead; see ``autograd.complex_numbers``.
+    finish: Any = None
 
     def __init__(self, kernel: Callable[..., Any], promote, view, mutates, outputs, no_grad_outputs) -> None:
         self.name = kernel.__name__.rstrip("_")
@@ -210,6 +212,8 @@ class Op:
             _evaluator(rules[name], [self.kept.index(word) for word in wanted[name]]) for name in self.inputs
         )
         self.plain.clear()
+        if Op.finish is not None:
+            self.evaluators = Op.finish(self)
         self.differentiable = any(self.evaluators)
         self.joint = self.variadic or self.joint_rule is not None
         self.keeps_outputs = any(name in self.outputs for name in self.kept)

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Sequence
 import numpy
 
 import dovetail
-from dovetail import cli, kernels, plugins
+from dovetail import cli, kernels, ops, plugins
 from dovetail.backends import registry
 from dovetail.backends.base import Backend
 from dovetail.errors import DeviceError
-from dovetail.op import OPS
 from dovetail.plugin_loading import PluginRecord, declared_hooks, describe
 
 INDENT = "    "
@@ -130,7 +129,9 @@ def kernel_lines(name: str) -> list[str]:
     known = registry.backends()
     if name not in known:
         raise DeviceError(plugins.explain_missing("backend", name, list(known)))
-    rows = [(op.name, ", then ".join(who for who, _ in kernels.serving(op, known[name]))) for op in OPS.values()]
+    rows = [
+        (op.name, ", then ".join(who for who, _ in kernels.serving(op, known[name]))) for op in ops.every().values()
+    ]
     return table([("op", "served by"), *sorted(rows)])
 
 
@@ -139,10 +140,12 @@ def kernel_counts() -> list[str]:
     rows = [("backend", "ops", "served by")]
     for name, backend in registry.backends().items():
         counts: dict[str, int] = {}
-        for op in OPS.values():
+        for op in ops.every().values():
             first = kernels.serving(op, backend)[0][0]
             counts[first] = counts.get(first, 0) + 1
-        rows.append((name, str(len(OPS)), ", ".join(f"{who}: {count}" for who, count in sorted(counts.items()))))
+        rows.append(
+            (name, str(len(ops.every())), ", ".join(f"{who}: {count}" for who, count in sorted(counts.items())))
+        )
     return table(rows)
 
 

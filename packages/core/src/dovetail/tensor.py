@@ -200,11 +200,15 @@ class Tensor(metaclass=_TensorType):
                 "requires_grad can be changed on leaf tensors only, and this one was computed "
                 f"(by {self.grad_fn}); use .detach() to get a tensor that needs no gradient"
             )
-        if requires_grad and not self.dtype.is_floating_point:
+        if requires_grad and not self.dtype.is_differentiable:
             raise DTypeError(
-                f"only tensors of floating point dtype can require gradients, got {self.dtype}; "
+                f"only tensors of floating point or complex dtype can require gradients, got {self.dtype}; "
                 "convert with .float() first"
             )
+        if requires_grad and self.dtype.is_complex:
+            from dovetail.autograd import complex_numbers
+
+            complex_numbers.allow()
         self._node = LEAF if requires_grad else None
         return self
 

@@ -14,7 +14,7 @@ from typing import Any
 from dovetail.autograd import hooks
 from dovetail.errors import DTypeError, GradError, ShapeError
 from dovetail.modes import active as active_modes
-from dovetail.modes import state, tell
+from dovetail.modes import set_recording, state, tell
 from dovetail.op import Op
 
 
@@ -258,13 +258,12 @@ def become_view(tensor: Any, call: Callable[..., Any], *args: Any, **kwargs: Any
     source, own = tensor, type(tensor._alias) is not View
     if own:  # a view of itself would be a cycle, so what it was stands apart as the base
         source = _twin(tensor, "underlies")
-    origin, outer, state.grad = source._alias.origin if not own else None, state.grad, True
+    origin, outer = source._alias.origin if not own else None, state.grad
+    set_recording(True)  # also under no_grad, since what leads to a view has no say in that
     try:
-        out = call(
-            source, *args, **kwargs
-        )  # recorded also under no_grad, since what leads to a view has no say in that
+        out = call(source, *args, **kwargs)
     finally:
-        state.grad = outer
+        set_recording(outer)
     if out is not source:
         for view in source._alias.shared.views_of(tensor):
             view._alias.base = source

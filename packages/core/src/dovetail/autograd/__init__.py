@@ -74,6 +74,11 @@ def _roots(tensors: Sequence[Any], grads: Sequence[Any], what: str) -> list[tupl
                     f"{what}: grad can be implicitly created only for scalar outputs, and this one has sizes "
                     f"{tuple(tensor.shape)}; reduce it by .sum() or .mean(), or give gradient="
                 )
+            if tensor.dtype.is_complex:
+                raise GradError(
+                    f"{what}: grad can be implicitly created only for real outputs, and this one is {tensor.dtype}; "
+                    "take .abs() or .real, or give gradient="
+                )
             grad = ones_like(tensor)
         else:
             grad = _starting(tensor, grad, what)

@@ -22,7 +22,7 @@ class FunctionNode(Node):
     """
 
     def __init__(self, args: tuple) -> None:
-        self._spent = False  # backward has run and is to be the last
+        self._spent = self._running = False  # spent: backward has run and was the last
         self.op, self.versions, self.sequence = None, None, next_sequence()
         self.needs_input_grad = tuple([isinstance(arg, Tensor) and arg._node is not None for arg in args])
         self.dirty: tuple = ()
@@ -30,7 +30,6 @@ class FunctionNode(Node):
         self._materialize = True
         self._to_save: tuple = ()
         self._kept: Any = ()
-        self._running = False
         self._arguments = [_Like(arg) if isinstance(arg, Tensor) else None for arg in args]
         self._results: list[Any] = []
         self.edges = tuple(
@@ -45,6 +44,8 @@ class FunctionNode(Node):
     @saved.setter
     def saved(self, value: Any) -> None:
         self._spent = self._spent or value is not None
+        if self._spent and self._kept and not self._running:
+            self._kept = None
 
     # What forward may call
 

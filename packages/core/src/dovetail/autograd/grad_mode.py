@@ -66,7 +66,7 @@ def _between_yields(mode: _GradMode, function: Callable[..., Any]) -> Callable[.
         try:
             return call(*args)
         finally:
-            state.grad, state.inference = outer
+            mode._restore(outer)
 
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:

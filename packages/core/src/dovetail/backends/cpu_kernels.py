@@ -108,7 +108,7 @@ def sum(x: Any, *, dim: Any, keepdim: bool, dtype: Any) -> Any:
         narrow = kind in "fV"
         dtype = np.float32 if narrow else np.int64 if kind in "bui" else None
     if isinstance(dim, (tuple, list)):
-        dim = tuple(dim) or None
+        dim = (tuple(dim) if x.ndim or not {*dim} <= {0, -1} else None) or None
     total = add_reduce(x, dim, dtype, None, keepdim)
     return total.astype(x.dtype) if narrow else total
 
@@ -124,6 +124,21 @@ def mean(x: Any, *, dim: Any, keepdim: bool, dtype: Any) -> Any:
 add_reduce: Any = np.add.reduce
 maximum_reduce: Any = np.maximum.reduce
 INT64, UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
+
+
+# Complex numbers and their parts, on the same memory
+
+
+def view_as_real(xp: Any, x: Any) -> Any:
+    if x.dtype.kind != "c":
+        return NotImplemented
+    return x[..., None].view(x.real.dtype)
+
+
+def view_as_complex(xp: Any, x: Any) -> Any:
+    if x.dtype.kind != "f" or x.itemsize < 4 or not x.ndim or x.shape[-1] != 2 or x.strides[-1] != x.itemsize:
+        return NotImplemented
+    return x.view("c8" if x.itemsize == 4 else "c16")[..., 0]
 
 
 # Embedding
@@ -279,6 +294,6 @@ KERNELS: dict[str, Callable[..., Any]] = {name: Direct(function) for name, funct
     kernel.__name__: kernel
     for kernel in (
         adam_step, cross_entropy, cross_entropy_backward, embedding_backward, floor_divide, pow, remainder, sgd_step,
-        where,
+        view_as_complex, view_as_real, where,
     )
 } | INDEX_KERNELS  # fmt: skip

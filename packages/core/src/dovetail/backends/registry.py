@@ -101,12 +101,13 @@ def _problem(backend) -> str | None:
 
 def _harmless_problems(backend: Backend) -> list[str]:
     """Return what a backend states that means nothing, most often for being misspelled; it can be used all the same."""
+    from dovetail import ops
     from dovetail.op import OPS
 
     found = [
         f"backend {backend.name!r} has a kernel for {name!r}, but there is no such op"
         for name in backend.kernels
-        if name not in OPS
+        if name not in OPS and name not in ops.every()
     ]
     unknown = sorted(set(backend.capabilities) - CAPABILITIES)
     if unknown:

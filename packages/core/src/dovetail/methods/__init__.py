@@ -15,6 +15,7 @@ from dovetail.methods import (
     index,
     inplace,
     interop,
+    late,
     memory,
     more,
     operators,

@@ -51,7 +51,7 @@ for _name in _AS_THEY_ARE.split():
 
 for _name, _other in {
     "multiply": "mul", "divide": "div", "true_divide": "div", "subtract": "sub", "negative": "neg",
-    "absolute": "abs", "greater": "gt", "less": "lt", "not_equal": "ne",
+    "absolute": "abs", "fix": "trunc", "arctan": "atan", "greater": "gt", "less": "lt", "not_equal": "ne",
 }.items():  # fmt: skip
     FUNCTIONS[_name] = FUNCTIONS[_other]
     setattr(Tensor, _name, FUNCTIONS[_other])

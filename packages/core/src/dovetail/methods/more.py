@@ -58,17 +58,37 @@ def bincount(x: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Te
     """Return how often each of 0, 1, ... is among the integers of a vector, or the sum of their ``weights``."""
     if x.ndim != 1 or x.dtype.category != 1:
         raise DTypeError(f"bincount: takes a vector of integers, got {x.dtype} of sizes {tuple(x.shape)}")
+    if minlength < 0 or bool((x < 0).any()):
+        raise ShapeError(f"bincount: the integers and minlength must be 0 or more, got minlength {minlength} and {x}")
+    if weights is not None and weights.shape != x.shape:
+        raise ShapeError(f"bincount: weights must be one for each of {len(x)} integers, got {tuple(weights.shape)}")
     given = None if weights is None else weights.numpy(force=True)
     return from_array(np.bincount(x.numpy(force=True), given, minlength), x.device)
 
 
 @function
-def repeat_interleave(x: Tensor, repeats: Any, dim: int | None = None) -> Tensor:
-    """Return the tensor (flattened by default) with each place along ``dim`` repeated, all alike or as listed."""
+def repeat_interleave(
+    x: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Return the tensor (flattened by default) with each place along ``dim`` repeated, all alike or as listed.
+
+    ``repeat_interleave(repeats)`` repeats 0, 1, ... as listed. ``output_size`` is how many there will be, if known.
+    """
+    if repeats is None:
+        x, repeats = from_array(np.arange(x.numel()), x.device), x
     if dim is None:
         x, dim = x.reshape(-1), 0
-    count = repeats.numpy(force=True) if isinstance(repeats, Tensor) else repeats
-    places = np.repeat(np.arange(x.shape[check_dim(x, dim)]), count)
+    count = repeats.numpy(force=True) if isinstance(repeats, Tensor) else np.asarray(repeats)
+    size = x.shape[check_dim(x, dim)]
+    if count.ndim > 1 or count.dtype.kind not in "iu" or (count.ndim and count.size not in (1, size)):
+        raise ShapeError(
+            f"repeat_interleave: repeats must be an integer or {size} of them, got {count.dtype} of sizes {count.shape}"
+        )
+    if (count < 0).any():
+        raise ShapeError(f"repeat_interleave: repeats must not be negative, got {repeats}")
+    places = np.repeat(np.arange(size), count)
+    if output_size is not None and output_size != len(places):
+        raise ShapeError(f"repeat_interleave: repeats give {len(places)} places, but output_size is {output_size}")
     return ops.index_select(x, from_array(places, x.device), dim=check_dim(x, dim))
 
 
@@ -107,4 +127,4 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     return tuple(grid.transpose(0, 1) if indexing == "xy" and len(vectors) > 1 else grid for grid in grids)
 
 
-FUNCTIONS.update(vstack=vstack, hstack=hstack, meshgrid=meshgrid)
+FUNCTIONS.update(vstack=vstack, row_stack=vstack, hstack=hstack, meshgrid=meshgrid)

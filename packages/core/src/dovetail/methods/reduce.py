@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from dovetail import ops
-from dovetail.errors import ShapeError
+from dovetail import ops, return_types
+from dovetail.dtypes import promote_types
+from dovetail.errors import DTypeError, ShapeError
 from dovetail.methods.registry import check_dim, function
 from dovetail.ops.linalg import expect_matrices
 from dovetail.tensor import Tensor
@@ -18,9 +18,11 @@ from dovetail.tensor import Tensor
 def _both(
     extreme: Callable[..., Tensor], arg: Callable[..., Tensor], pairwise: Callable[..., Tensor], name: str
 ) -> Any:
-    def call(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-        if isinstance(dim, Tensor):
-            return pairwise(x, dim)
+    named = getattr(return_types, name)
+
+    def call(x: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+        if isinstance(dim, Tensor) or other is not None:
+            return pairwise(x, dim if other is None else other)
         if not x.numel() and (dim is None or x.shape[dim] == 0):
             raise ShapeError(f"{name}: needs at least one element to reduce, got sizes {tuple(x.shape)}")
         if dim is None:
@@ -28,7 +30,7 @@ def _both(
         check_dim(x, dim)
         indices = arg(x, dim=dim, keepdim=True)
         values = ops.gather(x, indices, dim=dim) if x.ndim else x
-        return Found(*((values, indices) if keepdim else (values.squeeze(dim), indices.squeeze(dim))))
+        return named(*((values, indices) if keepdim else (values.squeeze(dim), indices.squeeze(dim))))
 
     call.__name__ = name
     call.__doc__ = (
@@ -36,26 +38,6 @@ def _both(
         "that of each pair."
     )
     return function(call)
-
-
-class Found(tuple):
-    """Values and the indices at which they were found."""
-
-    __slots__ = ()
-
-    def __new__(cls, values: Tensor, indices: Tensor) -> Found:
-        return tuple.__new__(cls, (values, indices))
-
-    @property
-    def values(self) -> Tensor:
-        return self[0]
-
-    @property
-    def indices(self) -> Tensor:
-        return self[1]
-
-    def __repr__(self) -> str:
-        return f"values={self[0]!r},\nindices={self[1]!r}"
 
 
 _both(ops.amax, ops.argmax, ops.maximum, "max")
@@ -80,16 +62,26 @@ def std(x: Tensor, dim: Any = None, unbiased: Any = None, *, correction: Any = N
     return ops.std(x, dim=dim, correction=correction, keepdim=keepdim)
 
 
+def as_norm_dtype(x: Tensor, dtype: Any) -> Tensor:
+    """Return ``x`` in the dtype in which its norm is wanted, which must hold all its numbers."""
+    if dtype is None:
+        return x
+    if promote_types(x.dtype, dtype) is not dtype:
+        raise DTypeError(f"norm: numbers of {x.dtype} do not fit into {dtype}; convert the tensor with .to(dtype)")
+    return x.to(dtype)
+
+
 @function
-def norm(x: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Return the p-norm over ``dim`` (all by default); ``p`` may be ``"fro"``, inf or -inf too."""
-    if p in (2, "fro", None):
-        return ops.sqrt(ops.sum(x * x, dim=dim, keepdim=keepdim))
-    if p in (math.inf, -math.inf):
-        return (ops.amax if p > 0 else ops.amin)(ops.abs(x), dim=dim, keepdim=keepdim)
-    if p == 0:
-        return ops.sum(ops.ne(x, 0).to(x.dtype), dim=dim, keepdim=keepdim)
-    return ops.sum(ops.abs(x) ** p, dim=dim, keepdim=keepdim) ** (1.0 / p)
+def norm(x: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """Return the p-norm over ``dim`` (all by default); ``p`` may be ``"fro"``, inf, -inf, ``"nuc"`` too."""
+    x = as_norm_dtype(x, dtype)
+    if p == "nuc":
+        from dovetail.linalg import matrix_norm
+
+        return matrix_norm(x, "nuc", (-2, -1) if dim is None else dim, keepdim)
+    if isinstance(p, str) and p != "fro":
+        raise ValueError(f"norm: p is a number, 'fro' or 'nuc', got {p!r}")
+    return ops.vector_norm(x, ord=2.0 if p in ("fro", None) else p, dim=dim, keepdim=keepdim)
 
 
 @function

@@ -33,6 +33,31 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 
 
 @function
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """Return ``input / other``, rounded towards zero (``"trunc"``) or down (``"floor"``) if asked for.
+
+    Raises:
+        ValueError: another rounding mode.
+    """
+    if rounding_mode is None:
+        return ops.div(input, other)
+    if rounding_mode not in ("trunc", "floor"):
+        raise ValueError(f"div: rounding_mode is None, 'trunc' or 'floor', got {rounding_mode!r}")
+    return getattr(ops, f"{rounding_mode}_quotient")(input, other)
+
+
+@function
+def round(input: Tensor, *, decimals: int = 0) -> Tensor:
+    """Return the nearest number of ``decimals`` digits behind the point, of two the even one."""
+    if not decimals:
+        return ops.round(input)
+    scale = 10.0 ** abs(decimals)
+    if decimals > 0:
+        return ops.div(ops.round(ops.mul(input, scale)), scale)
+    return ops.mul(ops.round(ops.div(input, scale)), scale)
+
+
+@function
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """Return ``input + value * tensor1 * tensor2``."""
     product = tensor1 * tensor2
@@ -51,5 +76,6 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     return ops.add(input, (end - input) * weight)
 
 
-FUNCTIONS["subtract"] = sub
-setattr(Tensor, "subtract", sub)  # noqa: B010 (the class does not say its methods)
+for _name, _call in {"subtract": sub, "divide": div, "true_divide": ops.div}.items():
+    FUNCTIONS[_name] = _call
+    setattr(Tensor, _name, _call)

@@ -102,16 +102,21 @@ _ERFC = (
 _ERF_NEAR_ZERO = tuple(2 / math.sqrt(math.pi) * (-1) ** n / (math.factorial(n) * (2 * n + 1)) for n in range(13))
 
 
-def erf_array(xp, x):
-    """Return the error function of an array; the array standard has none."""
-    terms = 24 if str(x.dtype).endswith("64") else 11  # what is left out is below the dtype's precision
-    size = xp.abs(x)
+def erfc_tail(xp, size):
+    """Return ``erfc`` of an array of numbers from 0.5 on."""
+    terms = 24 if str(size.dtype).endswith("64") else 11  # what is left out is below the dtype's precision
     t = 2.0 / (2.0 + xp.minimum(size, xp.full_like(size, 27.0)))
     u = (2.0 * t - (0.8 + 0.069)) / (0.8 - 0.069)
     last, before = xp.zeros_like(u), xp.zeros_like(u)
     for coefficient in _ERFC[terms - 1 : 0 : -1]:
         last, before = 2.0 * u * last - before + coefficient, last
-    far = 1.0 - t * xp.exp(u * last - before + _ERFC[0] - size * size)
+    return t * xp.exp(u * last - before + _ERFC[0] - size * size)
+
+
+def erf_array(xp, x):
+    """Return the error function of an array; the array standard has none."""
+    size = xp.abs(x)
+    far = 1.0 - erfc_tail(xp, size)
     squared = x * x
     near = xp.full_like(x, _ERF_NEAR_ZERO[12])
     for coefficient in _ERF_NEAR_ZERO[11::-1]:

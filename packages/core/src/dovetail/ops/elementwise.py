@@ -155,7 +155,7 @@ def abs(xp, x):
     return xp.abs(x)
 
 
-abs.vjp(x=lambda g, x: g * sign(x))
+abs.vjp(x=lambda g, x: g * (x.sgn() if x.dtype.is_complex else sign(x)))
 abs.sample(lambda make: [Sample(make(3, 4, low=0.2, high=2.0)), Sample(make(3, low=-2.0, high=-0.2))])
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from dovetail.errors import DTypeError
+from dovetail.errors import DTypeError, ShapeError
 from dovetail.op import Sample, op
 from dovetail.ops.compare import is_integer
-from dovetail.ops.elementwise import exp, where
+from dovetail.ops.elementwise import exp, sign, where
 
 
 def widen(g, shape, dim, keepdim):
@@ -31,9 +31,11 @@ def anywhere(condition) -> bool:
     return condition._device.backend.any_true(condition._array)
 
 
-def _axis(dim):
-    """Return ``dim`` as the array standard's ``axis``."""
+def _axis(dim, ndim):
+    """Return ``dim`` as the array standard's ``axis``; a 0-d array has dimension 0, and none for the standard."""
     if dim is None or (isinstance(dim, (tuple, list)) and not dim):
+        return None
+    if not ndim and {*dim} <= {0, -1} if isinstance(dim, (tuple, list)) else not ndim and dim in (0, -1):
         return None
     return tuple(dim) if isinstance(dim, list) else dim
 
@@ -60,7 +62,7 @@ def _reductions(make):
 def sum(xp, x, *, dim=None, keepdim=False, dtype=None):
     """Return the sum over ``dim`` (all by default); of integers and booleans as int64."""
     x, dtype = _accumulated(xp, x, dtype)
-    return xp.sum(x, axis=_axis(dim), keepdims=keepdim, dtype=dtype)
+    return xp.sum(x, axis=_axis(dim, x.ndim), keepdims=keepdim, dtype=dtype)
 
 
 sum.vjp(x=lambda g, x_shape, dim, keepdim: widen(g, x_shape, dim, keepdim))
@@ -77,8 +79,8 @@ def mean(xp, x, *, dim=None, keepdim=False, dtype=None):
     if dtype is not None:
         x = xp.astype(x, dtype)
     if not math.prod(x.shape):
-        return xp.sum(x, axis=_axis(dim), keepdims=keepdim) * math.nan  # without a warning
-    return xp.mean(x, axis=_axis(dim), keepdims=keepdim)
+        return xp.sum(x, axis=_axis(dim, x.ndim), keepdims=keepdim) * math.nan  # without a warning
+    return xp.mean(x, axis=_axis(dim, x.ndim), keepdims=keepdim)
 
 
 def _reduced_count(shape, dim) -> int:
@@ -99,7 +101,7 @@ def _mean_of_floats(x, dim, keepdim, dtype):
 def prod(xp, x, *, dim=None, keepdim=False, dtype=None):
     """Return the product over ``dim`` (all by default); of integers and booleans as int64."""
     x, dtype = _accumulated(xp, x, dtype)
-    return xp.prod(x, axis=_axis(dim), keepdims=keepdim, dtype=dtype)
+    return xp.prod(x, axis=_axis(dim, x.ndim), keepdims=keepdim, dtype=dtype)
 
 
 def _prod_x(g, x, out, dim, keepdim):
@@ -136,13 +138,13 @@ prod.sample(
 @op
 def amax(xp, x, *, dim=None, keepdim=False):
     """Return the largest element over ``dim``; equal ones share the gradient."""
-    return xp.max(x, axis=_axis(dim), keepdims=keepdim)
+    return xp.max(x, axis=_axis(dim, x.ndim), keepdims=keepdim)
 
 
 @op
 def amin(xp, x, *, dim=None, keepdim=False):
     """Return the smallest element over ``dim``; equal ones share the gradient."""
-    return xp.min(x, axis=_axis(dim), keepdims=keepdim)
+    return xp.min(x, axis=_axis(dim, x.ndim), keepdims=keepdim)
 
 
 def _extreme_x(g, x, out, dim, keepdim):
@@ -176,13 +178,13 @@ for _arg in (argmax, argmin):
 @op
 def all(xp, x, *, dim=None, keepdim=False):
     """Return whether every element along ``dim`` is true."""
-    return xp.all(x, axis=_axis(dim), keepdims=keepdim)
+    return xp.all(x, axis=_axis(dim, x.ndim), keepdims=keepdim)
 
 
 @op
 def any(xp, x, *, dim=None, keepdim=False):
     """Return whether some element along ``dim`` is true."""
-    return xp.any(x, axis=_axis(dim), keepdims=keepdim)
+    return xp.any(x, axis=_axis(dim, x.ndim), keepdims=keepdim)
 
 
 for _truth in (all, any):
@@ -204,9 +206,9 @@ def std(xp, x, *, dim=None, correction=1, keepdim=False):
 
 def _variance(xp, x, dim, correction, keepdim):
     if _reduced_count(x.shape, dim) > correction:
-        return xp.var(x, axis=_axis(dim), correction=correction, keepdims=keepdim)
-    centred = x - xp.sum(x, axis=_axis(dim), keepdims=True) / max(_reduced_count(x.shape, dim), 1)
-    total = xp.sum(centred * centred, axis=_axis(dim), keepdims=keepdim)
+        return xp.var(x, axis=_axis(dim, x.ndim), correction=correction, keepdims=keepdim)
+    centred = x - xp.sum(x, axis=_axis(dim, x.ndim), keepdims=True) / max(_reduced_count(x.shape, dim), 1)
+    total = xp.sum(centred * centred, axis=_axis(dim, x.ndim), keepdims=keepdim)
     return total / xp.zeros_like(total)  # nan or inf, without a warning
 
 
@@ -238,7 +240,7 @@ def _spread_of_floats(x, dim, correction, keepdim):
 @op
 def logsumexp(xp, x, *, dim, keepdim=False):
     """Return the logarithm of the sum of exponentials over ``dim``, computed without overflow."""
-    axis = _axis(dim)
+    axis = _axis(dim, x.ndim)
     if not math.prod(x.shape):
         return xp.log(xp.sum(x, axis=axis, keepdims=keepdim))
     top = xp.max(x, axis=axis, keepdims=True)
@@ -251,6 +253,72 @@ logsumexp.vjp(
     x=lambda g, x, out, dim, keepdim: widen(g, x.shape, dim, keepdim) * exp(x - widen(out, x.shape, dim, keepdim))
 )
 logsumexp.sample(lambda make: [Sample(make(3, 4), dim=1), Sample(make(2, 3), dim=(0, 1), keepdim=True)])
+
+
+@op
+def vector_norm(xp, x, *, ord=2.0, dim=None, keepdim=False):
+    """Return the ``ord``-norm over ``dim`` (all by default): the root of the sum of powers of the sizes."""
+    axis = _axis(dim, x.ndim)
+    if not x.ndim:
+        axis = None
+    if ord == 2:
+        size = xp.abs(x) if is_complex(xp, x) else x
+        return xp.sqrt(xp.sum(size * size, axis=axis, keepdims=keepdim))
+    size = xp.abs(x)
+    if ord == 0:
+        return xp.sum(xp.astype(size != 0, size.dtype), axis=axis, keepdims=keepdim, dtype=size.dtype)
+    if ord in (math.inf, -math.inf):
+        return (xp.max if ord > 0 else xp.min)(size, axis=axis, keepdims=keepdim)
+    if ord == 1:
+        return xp.sum(size, axis=axis, keepdims=keepdim)
+    return xp.sum(size ** float(ord), axis=axis, keepdims=keepdim) ** (1.0 / ord)
+
+
+def is_complex(xp, x) -> bool:
+    """Return whether an array holds complex numbers."""
+    kind = getattr(x.dtype, "kind", None)  # NumPy says so at once
+    return x.dtype in (xp.complex64, xp.complex128) if kind is None else kind == "c"
+
+
+def _vector_norm_x(g, x, out, ord, dim, keepdim):
+    """The slope has no limit where the norm is 0; PyTorch gives 0 there."""
+    wide, g = widen(out, x.shape, dim, keepdim), widen(g, x.shape, dim, keepdim)
+    if ord == 0:
+        return x * 0.0
+    direction = x.sgn() if x.dtype.is_complex else sign(x)
+    if ord == 1:
+        return g * direction
+    if ord == 2:
+        return x * where(wide == 0, 0.0, g / wide)
+    size = x.abs()
+    if ord in (math.inf, -math.inf):
+        chosen = (size == wide).to(size.dtype)
+        count = chosen.sum(tuple(axes_of(dim, x.ndim)), keepdim=True)
+        return direction * (chosen * (g / count))
+    powers = size ** (ord - 1.0) if ord >= 1 else where(size == 0, 0.0, where(size == 0, 1.0, size) ** (ord - 1.0))
+    return direction * powers * where(wide == 0, 0.0, g / wide ** (ord - 1.0))
+
+
+vector_norm.vjp(x=_vector_norm_x)
+vector_norm.sample(
+    lambda make: [
+        *_reductions(make),
+        *(Sample(make(3, 4), ord=p, dim=1) for p in (0, 1, 3.0, 0.5, math.inf, -math.inf)),
+    ]
+)
+
+
+@vector_norm.checked_by
+def _norm_of_floats(x, ord, dim, keepdim):
+    if not x.dtype.is_differentiable:
+        raise DTypeError(f"norm: takes floating point or complex, got {x.dtype}; convert with .float()")
+    shape = x._array.shape
+    wrong = [axis for axis in axes_of(dim, len(shape) or 1) if not 0 <= axis < max(len(shape), 1)]
+    if wrong:
+        ends = f"[{-max(len(shape), 1)}, {max(len(shape), 1) - 1}]"
+        raise IndexError(f"norm: dimension out of range (expected to be in range of {ends}, but got {dim})")
+    if (ord < 0 or ord == math.inf) and 0 in [shape[axis] for axis in axes_of(dim, len(shape))]:
+        raise ShapeError(f"norm: order {ord} has no value for no elements, got sizes {tuple(shape)}")
 
 
 @op

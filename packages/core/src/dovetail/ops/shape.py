@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from functools import partial
 
-from dovetail.errors import DTypeError, ShapeError
+from dovetail.errors import ShapeError
 from dovetail.modes import state
 from dovetail.op import Sample, op
+from dovetail.ops.reduce import is_complex
 
 
 @op(promote=None)
 def cast(xp, x, *, dtype):
-    """Return ``x`` as another dtype."""
+    """Return ``x`` as another dtype; of complex numbers as a real one the real part."""
+    if is_complex(xp, x) and dtype not in (xp.complex64, xp.complex128):
+        x = xp.real(x)
     return xp.astype(x, dtype)
 
 
 @cast.checked_by
-def _no_complex_gradients(x, dtype):
+def _cast_to_complex(x, dtype):
     if dtype.is_complex and x._node is not None and state.grad:
-        raise DTypeError(f"gradients through {dtype} are not offered; detach the tensor, or keep parts apart as reals")
+        from dovetail.autograd import complex_numbers
+
+        complex_numbers.allow()
 
 
 cast.vjp(x=lambda g, x_dtype: g.to(x_dtype))

@@ -33,7 +33,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.Collector.CollectError(f"--dovetail-backend: {error}") from None
     names = cases.offered(backend.capabilities)
     if "op_name" in metafunc.fixturenames:
-        metafunc.parametrize("op_name", list(OPS))
+        metafunc.parametrize("op_name", list(ops.every()))
     if "dtype_name" in metafunc.fixturenames:
         metafunc.parametrize("dtype_name", names)
     if "float_name" in metafunc.fixturenames:
