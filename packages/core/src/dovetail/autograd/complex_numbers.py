@@ -72,8 +72,7 @@ def is_complex(value: Any) -> bool:
     """Return whether a tensor, or one of several, holds complex numbers."""
     if isinstance(value, (tuple, list)):
         return any(map(is_complex, value))
-    dtype = getattr(value, "dtype", None)
-    return dtype is not None and dtype.is_complex
+    return getattr(getattr(value, "dtype", None), "is_complex", False)  # an index may be NumPy's, whose dtypes do not say
 
 
 def _conjugated(value: Any) -> Any:

@@ -84,7 +84,7 @@ def _array_interface(self: Tensor) -> dict[str, Any]:
     """NumPy's description of the memory; there where NumPy could say what it is."""
     if self._node is not None or self._device is not CPU or self.dtype is dtypes.bfloat16:
         raise AttributeError(f"a {self.dtype} tensor like this one has no '__array_interface__'; use .numpy()")
-    return self._array.__array_interface__
+    return self._memory().__array_interface__
 
 
 def _cuda_array_interface(self: Tensor) -> Any:

@@ -102,7 +102,7 @@ def det(xp, x):
 
 def _det_x(g, x, out):
     wide = (g * (out.conj() if x.dtype.is_complex else out)).unsqueeze(-1).unsqueeze(-1)
-    if x.shape[-1] and not bool((out == 0).any()):
+    if x.shape[-1] and not out._device.backend.any_true((out == 0)._array):
         return wide * adjoint(inv(x))
     # the cofactors of a singular matrix, without dividing: products of all singular values but one
     u, s, vh = svd(x, full_matrices=False)
