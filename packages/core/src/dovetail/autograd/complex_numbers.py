@@ -72,7 +72,7 @@ def is_complex(value: Any) -> bool:
     """Return whether a tensor, or one of several, holds complex numbers."""
     if isinstance(value, (tuple, list)):
         return any(map(is_complex, value))
-    return getattr(getattr(value, "dtype", None), "is_complex", False)  # an index may be NumPy's, whose dtypes do not say
+    return getattr(getattr(value, "dtype", None), "is_complex", False)  # NumPy's dtypes, of an index, do not say
 
 
 def _conjugated(value: Any) -> Any:
