@@ -90,7 +90,10 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from dovetail.exchange import from_dlpack, frombuffer, to_dlpack
     from dovetail.func import vmap
+    from dovetail.layouts import layout, strided
+    from dovetail.legacy import set_default_tensor_type
     from dovetail.modes.casting import autocast, get_autocast_dtype, is_autocast_enabled
     from dovetail.modes.determinism import (
         are_deterministic_algorithms_enabled,
@@ -98,12 +101,9 @@ if TYPE_CHECKING:
         use_deterministic_algorithms,
     )
     from dovetail.modes.guard import nan_guard
-    from dovetail.sampling import bernoulli, binomial, multinomial, normal, poisson
-    from dovetail.exchange import from_dlpack, frombuffer, to_dlpack
-    from dovetail.layouts import layout, strided
-    from dovetail.legacy import set_default_tensor_type
     from dovetail.printing import set_printoptions
     from dovetail.ranges import logspace, range
+    from dovetail.sampling import bernoulli, binomial, multinomial, normal, poisson
     from dovetail.serialization import load, save
 
 watch_imports()

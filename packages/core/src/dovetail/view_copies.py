@@ -28,10 +28,11 @@ def _unseen(backend: Backend | None = None) -> Iterator[None]:
 
     Inside a transform of ``backend`` what happens to the arrays' own tensors is recorded: these have no other history.
     """
+    below = state.grad and backend is not None and backend.level > 0
     outer = state.modes
     state.modes = ()
     try:
-        with set_grad_enabled(state.grad and backend is not None and backend.level > 0):
+        with set_grad_enabled(below):
             yield
     finally:
         state.modes = outer

@@ -36,12 +36,13 @@ def in_place(call: Any, name: str = "") -> Callable[..., Any]:
         check_overlap(self, others, name)
         old = self
         below = state.grad and is_remembered(self, *others)
-        recorded = state.grad and any(getattr(value, "_node", None) is not None for value in (self, *others))
-        if recorded or below or (active_modes and state.modes):
+        recorded = below or (state.grad and any(getattr(value, "_node", None) is not None for value in (self, *others)))
+        if recorded or (active_modes and state.modes):
             old = before(self)
-        if below or (recorded and (definition is None or _keeps_target(definition, self, args))):
-            # a rule needs (or, in a composition, may need) the value that is about to be overwritten
-            old._array, old._alias = self._device.backend.xp.asarray(self._array, copy=True), None
+        if recorded:
+            if below or definition is None or _keeps_target(definition, self, args):
+                # a rule needs (or, in a composition, may need) the value that is about to be overwritten
+                old._array, old._alias = self._device.backend.xp.asarray(self._array, copy=True), None
         value = call(old, *args, **kwargs)
         assign(self, value)
         if definition is not None and value._node.__class__ is Node and value._node.op is definition:
@@ -167,9 +168,11 @@ def _writing_binary(op: Op, slow: Callable[..., Any]) -> Callable[..., Any]:
         ):
             return slow(self, other)
         try:
-            (updates.get(device) or _find_update(op, device))(array, operand)
-        except (RuntimeWarning, FloatingPointError):
-            pass  # about numbers, which are written by then
+            if (updates.get(device) or _find_update(op, device))(array, operand) is not array:
+                return slow(self, other)  # a mere number, which cannot be written to
+        except (RuntimeWarning, FloatingPointError):  # about numbers, which are written by then
+            if not hasattr(array, "__setitem__"):
+                return slow(self, other)
         except Exception:
             return slow(self, other)
         return _count(self, alias)

@@ -14,8 +14,8 @@ from numpy import asarray, ndarray
 
 from dovetail.autograd import hooks
 from dovetail.autograd.graph import FREED, Elsewhere, Node, Output
-from dovetail.device import Device
 from dovetail.backends.base import Backend
+from dovetail.device import Device
 from dovetail.kernels import plugin_kernels
 from dovetail.modes import state
 from dovetail.op import OPS, Op, parameters_of

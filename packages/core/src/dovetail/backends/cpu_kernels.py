@@ -11,7 +11,6 @@ import numpy as np
 from numpy import asarray
 
 from dovetail.backends.cpu_index import INDEX_KERNELS, Direct, add_rows
-
 from dovetail.ops.compare import refuse_order
 
 #: Elements that the optimizer updates work on at a time, so that what they need stays in a core's cache.
@@ -280,7 +279,7 @@ _ORDERED: dict[str, Any] = {
 
 _DIRECT: dict[str, Callable[..., Any]] = {
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv, "neg": operator.neg,
-    "abs": operator.abs, "eq": operator.eq, "ne": operator.ne, 
+    "abs": operator.abs, "eq": operator.eq, "ne": operator.ne,
     "bitwise_and": operator.and_, "bitwise_or": operator.or_, "bitwise_xor": operator.xor,
     "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p,
     "log2": np.log2, "log10": np.log10, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail import ops
-from dovetail.ranges import arange
 from dovetail.func.batched import BatchedArray, aligned, physical
 from dovetail.func.rules import rule
 from dovetail.op import Op
+from dovetail.ranges import arange
 from dovetail.tensor import Tensor
 
 # Products

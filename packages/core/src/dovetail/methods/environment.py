@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail import creation, dtypes
-from dovetail.dtypes import DType
+from dovetail import creation
 from dovetail.errors import GradError, ShapeError
 from dovetail.tensor import Tensor
 from dovetail.views import assign
