@@ -212,3 +212,13 @@ def test_places_that_stand_for_one_element():
         errors.ShapeError, match=r"some elements of the input tensor, of sizes \(2,\), and of the written"
     ):
         x[1:].add_(x[:-1])
+
+
+def test_numpy_reads_the_memory_of_a_single_number():
+    best = dovetail.tensor([1, 3, 2]).argmax()
+    shown = np.asarray(best)
+    others = [np.asarray(number) for number in range(7, 40)]  # what would take freed memory
+    assert shown == 1
+    best.add_(1)
+    assert shown == 2
+    assert others[0] == 7
