@@ -83,6 +83,10 @@ def late_attribute(name: str) -> Any:
     if name in LATE:
         module, _, attribute = LATE[name].partition(":")
         value = getattr(importlib.import_module(module), attribute or name)
+        if hasattr(value, "definition"):
+            from dovetail.writes import lacks_out, with_out
+
+            value = with_out(value) if lacks_out(value) else value
         setattr(dovetail, name, value)
         return value
     if not name.startswith("_"):

@@ -42,9 +42,9 @@ def make_call(op: Op) -> Any:
 def _unary(op: Op) -> Any:
     kernels, least = op.kernels, op.least
 
-    def call(x, *, out=None):
-        if out is not None or (active_modes and state.modes):
-            return aside(call, (x,), {}, out)
+    def call(x):
+        if active_modes and state.modes:
+            return through_modes(call, (x,), {})
         try:
             a, device = x._array, x._device
             fits = not least or device.categories[a.dtype] >= least
@@ -85,9 +85,9 @@ def operator_of(op: Op, declines: Any) -> Any:
 def _binary(op: Op, declines: Any = None) -> Any:
     kernels, least, mixed, numbers = op.kernels, op.least, op.promote is None, op.promote in ELEMENTWISE
 
-    def call(x, y, *, out=None):
-        if out is not None or (active_modes and state.modes):
-            return NotImplemented if declines is not None and declines(y) else aside(call, (x, y), {}, out)
+    def call(x, y):
+        if active_modes and state.modes:
+            return NotImplemented if declines is not None and declines(y) else through_modes(call, (x, y), {})
         kind = y.__class__
         try:
             a, device, node_x = x._array, x._device, x._node

@@ -248,8 +248,13 @@ def _write_result(name: str, target: Tensor, result: Tensor) -> None:
         assign(target, result)
 
 
+def lacks_out(call: Any) -> bool:
+    """Return whether this is an op called with nothing but its inputs: to look for ``out`` too would slow it down."""
+    return hasattr(call, "definition") and call.__code__.co_argcount > 0
+
+
 def with_out(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a composed function with the argument ``out=`` that ops have."""
+    """Return a function with the argument ``out=`` too."""
 
     @wraps(call)
     def outward(*args: Any, **kwargs: Any) -> Any:

@@ -150,28 +150,44 @@ def keep(node: Node, needed: int, inputs: tuple, options: dict[str, Any], output
     keeper = op.keepers.get(needed)
     if keeper is None:
         keeper = op.keepers[needed] = _keeper(op, needed)
-    saved = node.saved = keeper(inputs, options, outputs)
+    keeper(node, inputs, options, outputs)
     if packing and state.packers:
         from dovetail.autograd.saved import packed
 
-        node.saved = packed(saved)
-        return
-    for value in saved:
-        if value.__class__ is not float and value is not None:
-            alias = getattr(value, "_alias", None)
-            if alias is not None and alias.version:
-                node.versions = [getattr(getattr(value, "_alias", None), "version", 0) for value in saved]
-                return
+        node.saved, node.versions = packed(node.saved), None
 
 
 def _keeper(op: Any, needed: int) -> Any:
-    """Return a function of an op's inputs, options and results that gives the values to save, as one expression."""
+    """Return a function of a node and an op's inputs, options and results that saves what is wanted.
+
+    It is written as source, one straight piece: loops and calls would cost several times what they do.
+    """
     wanted = frozenset[str]()
     for position in range(needed.bit_length()):
         if needed >> position & 1:
             wanted |= op.keeps_by_input[0 if op.variadic else position]
     values = ", ".join(_source(op, name) if name in wanted else "None" for name in op.kept)
-    return eval(f"lambda inputs, options, outputs: ({values},)", {"twin": _twin, "shape_of": _shape_of})
+    lines = ["def keep(node, inputs, options, outputs):", f"  saved = node.saved = ({values},)"]
+    kept = range(len(op.inputs)) if not op.variadic else ()
+    for position in [position for position in kept if op.inputs[position] in wanted]:
+        lines += [
+            f"  value = inputs[{position}]",
+            "  if value.__class__ is not float:",
+            "    alias = getattr(value, '_alias', None)",
+            "    if alias is not None and alias.version:",
+            "      node.versions = versions_of(saved)",
+            "      return",
+        ]
+    if op.variadic:
+        lines.append("  node.versions = versions_of(saved)")
+    names: dict[str, Any] = {"twin": _twin, "shape_of": _shape_of, "versions_of": _versions_of}
+    exec("\n".join(lines), names)
+    return names["keep"]
+
+
+def _versions_of(saved: tuple) -> list[int]:
+    """Return how often the memory of each saved value has been written to."""
+    return [getattr(getattr(value, "_alias", None), "version", 0) for value in saved]
 
 
 def _source(op: Any, name: str) -> str:

@@ -14,7 +14,7 @@ from dovetail.modes import active as active_modes
 from dovetail.modes import state
 from dovetail.tensor import Tensor
 from dovetail.views import assign, become_view, check_origin, check_overlap, check_writable, written
-from dovetail.writes import in_place, with_out
+from dovetail.writes import in_place, lacks_out, with_out
 
 
 @method
@@ -101,7 +101,7 @@ def _becoming(call: Callable[..., Any], name: str) -> Callable[..., Any]:
     return changed
 
 
-#: Functions composed of others that have PyTorch's ``out=``; ops have it anyway.
+#: Functions composed of others that have PyTorch's ``out=``, as those that are ops have.
 _OUT = (
     "add addcdiv addcmul bmm bucketize cat clamp clip concat concatenate diag div dot gather hstack index_select lerp "
     "masked_select max median min mm mv nan_to_num nonzero norm round searchsorted sort stack std sub subtract "
@@ -117,7 +117,7 @@ def attach() -> None:
             call = methods.get(name)
             if callable(call) and f"{name}_" not in methods:
                 setattr(Tensor, f"{name}_", form(call, f"{name}_"))
-    for name in _OUT.split():
-        call = FUNCTIONS.get(name)
-        if call is not None and not hasattr(call, "definition"):
+    composed = _OUT.split()
+    for name, call in FUNCTIONS.items():
+        if name in composed or lacks_out(call):
             FUNCTIONS[name] = with_out(call)
