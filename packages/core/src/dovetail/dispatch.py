@@ -6,6 +6,7 @@ more than the Python that leads to it; every other op takes the general path. ``
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from numpy import asarray, ndarray
@@ -248,22 +249,28 @@ def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
         native = {**options, "dtype": device.backend.native_dtype(options["dtype"])}
     try:
         kernel = op.kernels.get(device) or prepared_kernel(op, device)
+        if op.mutates:
+            with device.backend.quiet():  # such a kernel cannot be run again
+                return _take_back(op, inputs, kernel(*arrays, **native))
         results = kernel(*arrays, **native)
     except Exception as error:
         results = again(op, inputs, arrays, device, error, options, native)
-    if op.mutates:
-        return _take_back(op, inputs, results)
     if op.outputs == ONE:
-        out: Any = new_tensor()
-        out._array, out._device = results, device
-        out._node = out._alias = out._grad = None
+        out: Any = _made(results, device)
         outputs: Any = (out,)
     else:
-        out = outputs = tuple([Tensor(result, device) for result in results])
+        out = outputs = tuple([_made(result, device) for result in results])
     if op.differentiable and (native is options or options["dtype"].is_differentiable):
         record(op, inputs, options, outputs)
     if op.view:
         mark_view(op, inputs[0], options, out)
+    return out
+
+
+def _made(array: Any, device: Device) -> Tensor:
+    out = new_tensor()
+    out._array, out._device = array, device
+    out._node = out._alias = out._grad = None
     return out
 
 
@@ -313,15 +320,44 @@ def record(op: Op, inputs: tuple, options: dict[str, Any], outputs: tuple) -> No
         keep(node, needed, inputs, options, outputs)
 
 
+def update(op: Op, rows: Iterable[tuple], options: dict[str, Any]) -> None:
+    """Run an op that writes to its inputs on each of several rows of inputs; options are stated all.
+
+    What optimizers do for all parameters: with fewer steps for each than a call of the op makes.
+    """
+    rows = list(rows)
+    if active_modes and state.modes:
+        for row in rows:
+            op.call(*row, **options)
+        return
+    kernel = None
+    device: Any = None
+    for row in rows:
+        arrays, place = _unwrapped(op, row)
+        if place is None:
+            op.call(*row, **options)
+            continue
+        if place is not device:
+            device, kernel = place, op.kernels.get(place) or prepared_kernel(op, place)
+            quiet = place.backend.quiet
+        try:
+            with quiet():
+                results = kernel(*arrays, **options)
+        except Exception as error:
+            fail(op, row, options, error)
+        _take_back(op, row, results)
+
+
 def _take_back(op: Op, inputs: tuple, results: Any) -> None:
     """Give the arrays that a mutating kernel returns to the tensors that it changed."""
     if len(op.mutates) == 1:
         results = (results,)
-    for name, array in zip(op.mutates, results, strict=True):
-        target = inputs[op.inputs.index(name)]
+    for position, array in zip(op.writes_to, results, strict=True):
+        target = inputs[position]
         if target is None:
             continue
         if target._node is not None and state.grad:
+            name = op.inputs[position]
             raise GradError(f"{op.name} writes to {name!r}, which needs a gradient; call it under dovetail.no_grad()")
         if array is not target._array:
             target._array = target._device.backend.write(target._array, array)

@@ -80,6 +80,7 @@ class Op:
         self.required_options: tuple[str, ...] = ()
         self.variadic = False
         self._read_signature()
+        self.writes_to = tuple(self.inputs.index(name) for name in self.mutates)
         self.takes_dtype = "dtype" in self.options
         self.rules: dict[str, Callable[..., Any]] = {}
         self.joint_rule: Callable[..., Any] | None = None

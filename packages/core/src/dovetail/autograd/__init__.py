@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 def _roots(tensors: Sequence[Any], grads: Sequence[Any], what: str) -> list[tuple[Any, Any]]:
     """Pair each tensor's edge with its starting gradient, ones for a single element."""
-    from dovetail.creation import ones_like
+    from dovetail.tensor import Tensor
 
     if len(tensors) != len(grads):
         raise GradError(f"{what}: got {len(tensors)} tensors and {len(grads)} gradients; give one for each")
@@ -79,7 +79,8 @@ def _roots(tensors: Sequence[Any], grads: Sequence[Any], what: str) -> list[tupl
                     f"{what}: grad can be implicitly created only for real outputs, and this one is {tensor.dtype}; "
                     "take .abs() or .real, or give gradient="
                 )
-            grad = ones_like(tensor)
+            device = tensor._device
+            grad = Tensor(device.backend.ones_like(tensor._array, device.index or 0), device)
         else:
             grad = _starting(tensor, grad, what)
         roots.append((tensor if tensor._node is LEAF else tensor._node, grad))

@@ -318,6 +318,15 @@ class Backend:
         """
         return value
 
+    def quiet(self) -> AbstractContextManager:
+        """Return a context in which kernels give no warnings about numbers."""
+        return nullcontext()
+
+    def ones_like(self, array: Any, index: int = 0) -> Any:
+        """Return ones of the shape and dtype of ``array``, on place ``index``."""
+        with self.use(index):
+            return self.xp.ones_like(array)
+
     def run_quietly(self, kernel: Callable[..., Any], *arrays: Any, **options: Any) -> Any:
         """Run a kernel that raised a warning about its numbers again, without warnings."""
         return kernel(*arrays, **options)

@@ -67,6 +67,18 @@ class Wide(float):
         return result.astype(array.dtype, copy=False) if ufunc in self.ARITHMETIC else result
 
 
+class _Quiet:
+    """``numpy.errstate(all="ignore")`` at a fifth of the cost."""
+
+    __slots__ = ("token",)
+
+    def __enter__(self) -> None:
+        self.token = _error_state.set(_quiet)
+
+    def __exit__(self, *error: Any) -> None:
+        _error_state.reset(self.token)
+
+
 class CpuBackend(Backend):
     """NumPy on the CPU; always there, and the reference that the others are compared with."""
 
@@ -193,6 +205,12 @@ class CpuBackend(Backend):
 
     def number(self, value: Any, dtype: DType) -> Any:
         return Wide(value) if dtype.itemsize == 2 else value
+
+    def quiet(self) -> Any:
+        return _Quiet()
+
+    def ones_like(self, array: Any, index: int = 0) -> Any:
+        return np.ones_like(array) if array.__class__ is ndarray else array.dtype.type(1)
 
     def run_quietly(self, kernel: Callable[..., Any], *arrays: Any, **options: Any) -> Any:
         with np.errstate(all="ignore"):

@@ -55,15 +55,13 @@ def relu(node: Any, g: Any) -> Any:
 
 
 def cross_entropy(node: Any, g: Any) -> Any:
-    _, _, target, weight, ignore_index, label_smoothing, reduction = node.saved
-    g, alias = g[0], target._alias
-    if weight is not None or alias is not None:
+    logits, _, target, weight, _, label_smoothing, reduction = node.saved
+    if weight is not None or label_smoothing or target._alias is not None or logits.ndim != 2:
         return None
-    slope = cpu_kernels.cross_entropy_backward(
-        np, g, array_of(node, 0, g), array_of(node, 1, g), target._array, None, ignore_index=ignore_index,
-        label_smoothing=label_smoothing, reduction=reduction,
-    )  # fmt: skip
-    return None if slope is NotImplemented else (slope, None, None)
+    classes, g = target._array, g[0]
+    if classes.dtype is not cpu_kernels.INT64 or not classes.size or classes.min() < 0:  # some may be ignored
+        return None
+    return cpu_kernels.plain_slope(g, array_of(node, 1, g), classes, reduction), None, None
 
 
 def sum(node: Any, g: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import dovetail
 from dovetail import ops
+from dovetail.dispatch import update
 from dovetail.optim.optimizer import Optimizer, check_range
 
 
@@ -76,12 +77,18 @@ class Adam(Optimizer):
                 options = {name: group[name] for name in ("lr", "eps", "weight_decay", "maximize")}
                 options["beta1"], options["beta2"] = group["betas"]
                 options["decoupled"] = group["decoupled_weight_decay"]
+                rows: dict[int, list[tuple]] = {}  # by the number of the step
                 for parameter in group["params"]:
-                    if parameter.grad is not None:
-                        self._step_one(parameter, group["amsgrad"], options)
+                    gradient = parameter.grad
+                    if gradient is not None:
+                        step, *averages = self._remembered(parameter, group["amsgrad"])
+                        rows.setdefault(step, []).append((parameter, gradient, *averages))
+                for step, some in rows.items():
+                    update(ops.adam_step.definition, some, {**options, "step": step})
         return loss
 
-    def _step_one(self, parameter: dovetail.Tensor, amsgrad: bool, options: dict[str, Any]) -> None:
+    def _remembered(self, parameter: dovetail.Tensor, amsgrad: bool) -> tuple:
+        """Return the number of this step and the averages of the gradient, of its square, and the largest of these."""
         state = self.state[parameter]
         if not state:
             state["step"] = 0
@@ -90,15 +97,7 @@ class Adam(Optimizer):
             if amsgrad:
                 state["max_exp_avg_sq"] = dovetail.zeros_like(parameter)
         state["step"] += 1
-        ops.adam_step(
-            parameter,
-            parameter.grad,
-            state["exp_avg"],
-            state["exp_avg_sq"],
-            state["max_exp_avg_sq"] if amsgrad else None,
-            step=state["step"],
-            **options,
-        )
+        return state["step"], state["exp_avg"], state["exp_avg_sq"], state["max_exp_avg_sq"] if amsgrad else None
 
 
 class AdamW(Adam):

@@ -7,6 +7,7 @@ from typing import Any
 
 import dovetail
 from dovetail import ops
+from dovetail.dispatch import update
 from dovetail.optim.optimizer import Optimizer, check_range
 
 
@@ -71,19 +72,21 @@ class SGD(Optimizer):
         with dovetail.no_grad():
             for group in self.param_groups:
                 options = {name: group[name] for name in self.defaults}
-                options["first"] = False
+                rows: dict[bool, list[tuple]] = {False: [], True: []}  # by whether the buffer is a new one
                 for parameter in group["params"]:
-                    if parameter.grad is not None:
-                        self._step_one(parameter, options)
+                    gradient = parameter.grad
+                    if gradient is not None:
+                        buffer, first = self._buffer(parameter) if options["momentum"] else (None, False)
+                        rows[first].append((parameter, gradient, buffer))
+                for first, some in rows.items():
+                    update(ops.sgd_step.definition, some, {**options, "first": first})
         return loss
 
-    def _step_one(self, parameter: dovetail.Tensor, options: dict[str, Any]) -> None:
-        if not options["momentum"]:
-            ops.sgd_step(parameter, parameter.grad, None, **options)
-            return
+    def _buffer(self, parameter: dovetail.Tensor) -> tuple[dovetail.Tensor, bool]:
+        """Return the parameter's momentum buffer, and whether it is a new one."""
         state = self.state[parameter]
         buffer = state.get("momentum_buffer")
-        if buffer is None:
-            buffer = state["momentum_buffer"] = dovetail.zeros_like(parameter)
-            options = {**options, "first": True}
-        ops.sgd_step(parameter, parameter.grad, buffer, **options)
+        if buffer is not None:
+            return buffer, False
+        state["momentum_buffer"] = dovetail.zeros_like(parameter)
+        return state["momentum_buffer"], True
