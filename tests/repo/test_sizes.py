@@ -9,11 +9,12 @@ FUNCTION_LINES = 40
 
 
 def functions_over(source: str, limit: int) -> list[tuple[str, int]]:
-    """Name and length of each function of more lines than the limit; its docstring does not count."""
+    """Name and length of each function of more lines than the limit; docstrings and functions inside do not count."""
     long = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            lines = node.end_lineno - node.lineno + 1
+            inside = [inner for inner in node.body if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)]
+            lines = node.end_lineno - node.lineno + 1 - sum(inner.end_lineno - inner.lineno + 1 for inner in inside)
             if ast.get_docstring(node, clean=False) is not None:
                 docstring = node.body[0]
                 lines -= docstring.end_lineno - docstring.lineno + 1
@@ -42,3 +43,4 @@ def test_the_rule_sees_a_long_function():
     body = "\n".join("    x = 1" for _ in range(5))
     assert functions_over(f"def f():\n{body}\n", 5) == [("f", 6)]
     assert functions_over(f'def f():\n    """One.\n\n    Two.\n    """\n{body}\n', 6) == []
+    assert functions_over(f"def f():\n    def g():\n        pass\n{body}\n", 6) == []

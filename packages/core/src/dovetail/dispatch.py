@@ -85,6 +85,7 @@ def operator_of(op: Op, declines: Any) -> Any:
 
 def _binary(op: Op, declines: Any = None) -> Any:
     kernels, least, mixed, numbers = op.kernels, op.least, op.promote is None, op.promote in ELEMENTWISE
+    least_beside_int = FLOATING if least > INTEGER else INTEGER
 
     def call(x, y):
         if active_modes and state.modes:
@@ -94,18 +95,14 @@ def _binary(op: Op, declines: Any = None) -> Any:
             a, device, node_x = x._array, x._device, x._node
             if kind is not Tensor and (kind is float or kind is int):
                 b, node_y = y, None
-                fits = numbers and device.categories[a.dtype] >= (
-                    FLOATING if kind is float or least > INTEGER else INTEGER
-                )
+                fits = numbers and device.categories[a.dtype] >= (FLOATING if kind is float else least_beside_int)
                 if fits and a.__class__ is ndarray and a.dtype.kind == "f":
                     b = asarray(y, a.dtype)  # NumPy does the same, but takes twice as long
             else:
                 b, node_y = y._array, y._node
                 fits = (a.dtype is b.dtype or mixed) and y._device is device
                 fits = fits and (not least or device.categories[a.dtype] >= least)
-        except OverflowError:  # of a large integer beside floating point, which gives inf
-            b = y
-        except (AttributeError, KeyError):
+        except (AttributeError, KeyError, OverflowError):
             fits = False
         if not fits:
             if declines is not None and declines(y):
@@ -237,9 +234,10 @@ def _missing(op: Op, name: str) -> Any:
 
 def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
     """Run an op of any shape on sorted arguments."""
-    arrays, device = _unwrapped(op, inputs)
+    arrays, nodes, device = _unwrapped(op, inputs)
     if device is None:
         inputs, arrays, device = align(op, inputs)
+        nodes = [getattr(value, "_node", None) for value in inputs]
     if op.view:
         arrays = (inputs[0]._memory(),)
     if op.check is not None:
@@ -261,7 +259,7 @@ def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
     else:
         out = outputs = tuple([_made(result, device) for result in results])
     if op.differentiable and (native is options or options["dtype"].is_differentiable):
-        record(op, inputs, options, outputs)
+        record(op, inputs, options, outputs, nodes)
     if op.view:
         mark_view(op, inputs[0], options, out)
     return out
@@ -274,45 +272,49 @@ def _made(array: Any, device: Device) -> Tensor:
     return out
 
 
-def _unwrapped(op: Op, inputs: tuple) -> tuple[Any, Device | None]:
-    """Return the arrays and the device when there is nothing to bring together, which is nearly always; else None."""
-    arrays, alike, dtype = [], op.promote is not None, None
+def _unwrapped(op: Op, inputs: tuple) -> tuple[Any, Any, Device | None]:
+    """Return arrays, nodes and the device when there is nothing to bring together, which is nearly always; else None."""
+    arrays, nodes, alike, dtype = [], [], op.promote is not None, None
     device: Any = None
     try:
         for value in inputs:
             if value is None and op.optional:
                 arrays.append(None)
+                nodes.append(None)
                 continue
             array = value._array
             if device is None:
                 device, dtype = value._device, array.dtype
             elif value._device is not device or (alike and array.dtype is not dtype):
-                return None, None
+                return None, None, None
             arrays.append(array)
+            nodes.append(value._node)
     except AttributeError:  # a number, or something else that is no tensor
-        return None, None
+        return None, None, None
     if device is None or (op.least and device.categories[dtype] < op.least):
-        return None, None
-    return arrays, device
+        return None, None, None
+    return arrays, nodes, device
 
 
-def record(op: Op, inputs: tuple, options: dict[str, Any], outputs: tuple) -> None:
-    """Make the node of an op that ran, if an input needs a gradient, and make the outputs its results."""
-    edges: Any = []
-    needed, bit = 0, 1
-    for value in inputs:
-        node = getattr(value, "_node", None)
+def record(op: Op, inputs: tuple, options: dict[str, Any], outputs: tuple, nodes: Any = None) -> None:
+    """Make the node of an op that ran, if an input needs a gradient, and make the outputs its results.
+
+    Args:
+        nodes: each input's ``_node``, where they are known already.
+    """
+    if nodes is None:
+        nodes = [getattr(value, "_node", None) for value in inputs]
+    needed = 0
+    for position, node in enumerate(nodes):
         if node is not None:
-            needed |= bit
+            needed |= 1 << position
             if node is LEAF:
-                node = value
-        bit += bit
-        edges.append(node)
+                nodes[position] = inputs[position]
     if not needed or (unrecorded and not state.grad):
         return
     several = len(outputs) > 1
     shape = tuple([getattr(out._array, "shape", None) for out in outputs]) if several else outputs[0]._array.shape
-    node = new_node(op, tuple(edges), shape)
+    node = new_node(op, tuple(nodes), shape)
     for index, output in enumerate(outputs):
         if not several or op.outputs[index] not in op.no_grad_outputs:
             output._node = Output(node, index) if several else node
@@ -333,7 +335,7 @@ def update(op: Op, rows: Iterable[tuple], options: dict[str, Any]) -> None:
     kernel = None
     device: Any = None
     for row in rows:
-        arrays, place = _unwrapped(op, row)
+        arrays, _, place = _unwrapped(op, row)
         if place is None:
             op.call(*row, **options)
             continue

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
 def _roots(tensors: Sequence[Any], grads: Sequence[Any], what: str) -> list[tuple[Any, Any]]:
     """Pair each tensor's edge with its starting gradient, ones for a single element."""
+    from dovetail.creation import ones_like
     from dovetail.tensor import Tensor
 
     if len(tensors) != len(grads):
@@ -79,8 +80,8 @@ def _roots(tensors: Sequence[Any], grads: Sequence[Any], what: str) -> list[tupl
                     f"{what}: grad can be implicitly created only for real outputs, and this one is {tensor.dtype}; "
                     "take .abs() or .real, or give gradient="
                 )
-            device = tensor._device
-            grad = Tensor(device.backend.ones_like(tensor._array, device.index or 0), device)
+            ones = tensor._device.backend.ones_at_once(tensor._array)
+            grad = ones_like(tensor) if ones is None else Tensor(ones, tensor._device)
         else:
             grad = _starting(tensor, grad, what)
         roots.append((tensor if tensor._node is LEAF else tensor._node, grad))

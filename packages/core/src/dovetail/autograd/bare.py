@@ -51,7 +51,7 @@ class BareWalk:
 
     def run(self, retain: bool, leading: set[int] | None) -> None:
         """Go through all nodes that have a gradient pending, and those that get one, newest first."""
-        heap, pending = self.heap, self.pending
+        heap, pending, adds = self.heap, self.pending, self.receive is None
         following: Any = None  # a node that the last one led to: most often the next, so that it is not put in the heap
         gradient: Any = None
         while heap or following is not None:
@@ -70,8 +70,13 @@ class BareWalk:
                 edge = edges[position]
                 if edge is None or grad is None:
                     continue
-                if edge.__class__ is not Node:
-                    self.give(edge, self.fitted(grad, edge, node), grad is not g)
+                kind = edge.__class__
+                if kind is not Node:
+                    plain = adds and kind is not Output and grad.__class__ is not Tensor
+                    if plain and grad.shape == edge._array.shape:
+                        self.add(edge, grad, grad is not g)
+                    else:
+                        self.give(edge, self.fitted(grad, edge, node), grad is not g)
                     continue
                 if grad.shape != edge.shape:
                     grad = self.fitted(grad, edge, node)

@@ -209,7 +209,7 @@ class CpuBackend(Backend):
     def quiet(self) -> Any:
         return _Quiet()
 
-    def ones_like(self, array: Any, index: int = 0) -> Any:
+    def ones_at_once(self, array: Any) -> Any:
         return np.ones_like(array) if array.__class__ is ndarray else array.dtype.type(1)
 
     def run_quietly(self, kernel: Callable[..., Any], *arrays: Any, **options: Any) -> Any:
