@@ -5,8 +5,9 @@ from __future__ import annotations
 from dovetail.errors import DTypeError
 from dovetail.op import Sample, op
 from dovetail.ops.angles import as_arrays
-from dovetail.ops.elementwise import div, trunc, where
+from dovetail.ops.elementwise import div, where
 from dovetail.ops.reduce import is_integer
+from dovetail.ops.rounding import trunc
 
 
 def _pairs(make):
