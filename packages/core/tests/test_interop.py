@@ -85,6 +85,9 @@ def test_operators_refuse_what_has_no_result():
         (lambda: +flags, errors.DTypeError, r"\+ takes numbers, got a tensor of dovetail.bool"),
         (lambda: dovetail.tensor([1]) // 0, ZeroDivisionError, "floor_divide: .* an integer is divided by 0"),
         (lambda: dovetail.tensor([1]) % 0, errors.DivisionByZeroError, "remainder: .* an integer is divided by 0"),
+        (lambda: dovetail.fmod(dovetail.tensor([1]), 0), ZeroDivisionError, "fmod: .* an integer is divided by 0"),
+        (lambda: dovetail.tensor([1]).div(0, rounding_mode="floor"), ZeroDivisionError, "div: .* is divided by 0"),
+        (lambda: dovetail.tensor([1]).div(0, rounding_mode="trunc"), ZeroDivisionError, "div: .* is divided by 0"),
         (lambda: dovetail.tensor([1j]) // 1, errors.DTypeError, "floor_divide: takes real numbers, got complex64"),
         (lambda: dovetail.tensor([1j]) < 1, errors.DTypeError, "lt: complex numbers have no order"),
         (lambda: dovetail.maximum(dovetail.tensor([1j]), dovetail.tensor([1j])), errors.DTypeError, "maximum: complex"),
@@ -103,6 +106,12 @@ def test_operators_refuse_what_has_no_result():
             call()
     with pytest.warns(UserWarning, match=r"x\.T of a tensor with 3 dimensions, not 2, is deprecated; use \.mT"):
         assert tuple(dovetail.ones(2, 3, 4).T.shape) == (4, 3, 2)
+
+
+def test_nothing_may_be_divided_by_0():
+    nothing = dovetail.zeros(0, dtype=dovetail.int64)
+    for out in (nothing // 0, nothing % 0, dovetail.fmod(nothing, 0), nothing.div(0, rounding_mode="floor")):
+        assert tuple(out.shape) == (0,)
 
 
 def test_python_asks_a_tensor():

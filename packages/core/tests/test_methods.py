@@ -18,7 +18,8 @@ def test_functions_are_methods_too():
     for name, call in methods.FUNCTIONS.items():
         assert getattr(dovetail, name) is call
     only_functions = {
-        "bucketize", "cat", "concat", "concatenate", "hstack", "isin", "meshgrid", "row_stack", "searchsorted", "stack", "vstack",
+        "bucketize", "cat", "concat", "concatenate", "hstack", "isin", "meshgrid", "row_stack", "searchsorted",
+        "stack", "vstack",
     }  # fmt: skip
     assert {name for name in methods.FUNCTIONS if not hasattr(dovetail.Tensor, name)} == only_functions
 

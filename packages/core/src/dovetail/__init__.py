@@ -80,7 +80,7 @@ def is_tensor(value: Any) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    """Import a part (``dovetail.nn``) or a late name when it is first used; say how to install a part that is missing."""
+    """Import a part (``dovetail.nn``) or a late name when it is first used; say how to install a missing part."""
     return late_attribute(name)
 
 

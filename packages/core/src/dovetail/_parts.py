@@ -1,4 +1,4 @@
-"""What ``dovetail`` imports on first use: its parts that are packages of their own, and names that few programs need."""
+"""What ``dovetail`` imports on first use: its parts that are packages of their own, and names that few need."""
 
 from __future__ import annotations
 

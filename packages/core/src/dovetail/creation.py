@@ -239,4 +239,3 @@ def full_like(
 ) -> Tensor:  # fmt: skip
     """Return a tensor of the sizes, dtype and device of ``x`` filled with ``fill_value``."""
     return full(_shape(x), fill_value, requires_grad=requires_grad, **_like(x, dtype, device))
-

@@ -18,52 +18,11 @@ from dovetail.dtypes import DType
 from dovetail.errors import DeviceError, DTypeError, GradError
 from dovetail.modes import active as active_modes
 from dovetail.modes import state, tell
+from dovetail.sizes import Size
 from dovetail.views import shared_of
 
-tuple_item = tuple.__getitem__
 #: What an array's ``item()`` may give as it is; NumPy has scalars of its own for bfloat16.
 PLAIN = frozenset((float, int, bool, complex))
-
-
-class Size(tuple):
-    """A tensor's sizes: a tuple that prints as PyTorch's and counts its elements.
-
-    Example::
-
-        >>> import dovetail
-        >>> dovetail.zeros(2, 3).shape
-        dovetail.Size([2, 3])
-    """
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        """Return the number of elements of a tensor of this size."""
-        total = 1
-        for size in self:
-            total *= size
-        return total
-
-    def __repr__(self) -> str:
-        return f"dovetail.Size({list(self)})"
-
-    def __getitem__(self, index: Any) -> Any:
-        found = tuple_item(self, index)
-        return found if index.__class__ is int else Size(found) if isinstance(index, slice) else found
-
-    def __add__(self, other: Any) -> Size:
-        return Size(tuple.__add__(self, tuple(other) if isinstance(other, list) else other))
-
-    def __radd__(self, other: Any) -> Size:
-        return Size(tuple.__add__(other, self)) if isinstance(other, tuple) else NotImplemented
-
-    def __mul__(self, count: Any) -> Size:
-        return Size(tuple.__mul__(self, count))
-
-    __rmul__ = __mul__
-
-    def __reduce__(self) -> Any:
-        return (Size, (tuple(self),))
 
 
 class _TensorType(type):
@@ -73,7 +32,7 @@ class _TensorType(type):
     """
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls.__new__ is not object.__new__ or cls.__init__ is not object.__init__:  # a subclass with its own
+        if cls.__new__ is not object.__new__ or cls.__init__ is not object.__init__:  # type: ignore[misc]  # its own
             return type.__call__(cls, *args, **kwargs)
         array, device = args if len(args) == 2 and args[1].__class__ is Device else _legacy_arguments(*args, **kwargs)
         return type.__call__(cls)._set(array, device)
@@ -114,6 +73,7 @@ class Tensor(metaclass=_TensorType):
         _device: Device
         _node: Any
         _alias: Any
+        _grad: Any
         grad: Tensor | None
 
         def __init__(self, *args: Any, **kwargs: Any) -> None: ...
@@ -166,7 +126,6 @@ class Tensor(metaclass=_TensorType):
     def device(self) -> Device:
         """Where the elements are."""
         return self._device.backend.device_of(self._array, self._device)
-
 
     def is_floating_point(self) -> bool:
         """Return whether the dtype is floating point."""
@@ -396,7 +355,7 @@ class Tensor(metaclass=_TensorType):
 
 
 #: Makes an empty tensor, whose slots the caller fills: the fastest way there is.
-new_tensor: Any = type.__call__.__get__(Tensor)  # type: ignore[attr-defined]
+new_tensor: Any = type.__call__.__get__(Tensor)
 
 
 def _legacy_arguments(first: Any = (), second: Any = None, *rest: int) -> tuple[Any, Device]:

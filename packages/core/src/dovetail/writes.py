@@ -39,10 +39,9 @@ def in_place(call: Any, name: str = "") -> Callable[..., Any]:
         recorded = below or (state.grad and any(getattr(value, "_node", None) is not None for value in (self, *others)))
         if recorded or (active_modes and state.modes):
             old = before(self)
-        if recorded:
-            if below or definition is None or _keeps_target(definition, self, args):
-                # a rule needs (or, in a composition, may need) the value that is about to be overwritten
-                old._array, old._alias = self._device.backend.xp.asarray(self._array, copy=True), None
+        if recorded and (below or definition is None or _keeps_target(definition, self, args)):
+            # a rule needs (or, in a composition, may need) the value that is about to be overwritten
+            old._array, old._alias = self._device.backend.xp.asarray(self._array, copy=True), None
         value = call(old, *args, **kwargs)
         assign(self, value)
         if definition is not None and value._node.__class__ is Node and value._node.op is definition:

@@ -49,8 +49,9 @@ class Backend:
         autocast_dtype: the dtype that ``autocast`` computes in by default.
         autocast_float32: names of the ops that ``autocast`` runs in float32.
         autocast_widest: names of the functions that refuse mixed dtypes but get the widest of them under ``autocast``.
-        plain_operators: whether ``+ - * /`` on arrays of one real dtype, and with Python numbers, give the ops' numbers,
-            so that gradients may be computed by them without tensors around the arrays. No plug-in's kernel sees these.
+        plain_operators: whether ``+ - * /`` on arrays of one real dtype, and with Python numbers, give the ops'
+            numbers, so that gradients may be computed by them without tensors around the arrays. No plug-in's kernel
+            sees these.
         dlpack_devices: DLPack's numbers for the device types whose memory the namespace's ``from_dlpack`` takes.
 
     Example::

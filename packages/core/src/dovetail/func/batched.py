@@ -373,8 +373,7 @@ def by_sample(op: Op, size: int, arrays: tuple, options: dict[str, Any]) -> Any:
             for value in arrays
         ]
         found.append(op.call(*inputs, **options))
-    from dovetail import ops
-
+    stack = OPS["stack"].call
     if op.outputs == ("out",):
-        return ops.stack(*found)
-    return tuple([ops.stack(*parts) for parts in zip(*found, strict=True)])
+        return stack(*found)
+    return tuple([stack(*parts) for parts in zip(*found, strict=True)])

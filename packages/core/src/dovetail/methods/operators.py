@@ -45,6 +45,7 @@ def _reflected(call: Callable[..., Any], declines: Callable[[Any], bool] = is_fo
     return swapped
 
 
+_minuend = operator_of(ops.rsub.definition, is_foreign)  # type: ignore[attr-defined]
 for _name, _op in {
     "add": ops.add, "sub": ops.sub, "mul": ops.mul, "truediv": ops.div, "floordiv": ops.floor_divide,
     "mod": ops.remainder, "pow": ops.pow, "and": ops.bitwise_and, "or": ops.bitwise_or, "xor": ops.bitwise_xor,
@@ -52,7 +53,7 @@ for _name, _op in {
 }.items():  # fmt: skip
     _operator = operator_of(_op.definition, is_foreign)  # type: ignore[attr-defined]
     setattr(Tensor, f"__{_name}__", _operator)
-    _commutes = {"add": _operator, "mul": _operator, "sub": operator_of(ops.rsub.definition, is_foreign)}
+    _commutes = {"add": _operator, "mul": _operator, "sub": _minuend}
     setattr(Tensor, f"__r{_name}__", _commutes.get(_name) or _reflected(_op))
     setattr(Tensor, f"__i{_name}__", _guarded(in_place(_op), is_foreign))
 

@@ -20,14 +20,15 @@ from dovetail.ops import (
     pool,
     random,
     reduce,
+    rounding,
     search,
     shape,
     strided,
 )
 
 FAMILIES = (
-    activation, along, compare, conv, elementwise, index, integers, linalg, loss, norm, optimizer, order, pool, random, reduce,
-    search, shape, strided,
+    activation, along, compare, conv, elementwise, index, integers, linalg, loss, norm, optimizer, order, pool, random,
+    reduce, rounding, search, shape, strided,
 )  # fmt: skip
 
 #: Families that few programs need, imported when one of their ops is first asked for.

@@ -7,6 +7,7 @@ import math
 from dovetail.op import Sample, op
 from dovetail.ops.compare import expect_order, is_integer
 from dovetail.ops.integers import expect_divisors, integer_power
+from dovetail.ops.rounding import sign
 
 
 def _one(make):
@@ -373,42 +374,3 @@ def atan(xp, x):
 
 atan.vjp(x=lambda g, x: g / (1 + x * x))
 atan.sample(_one)
-
-
-# Rounding and signs
-
-
-@op(promote="number")
-def floor(xp, x):
-    """Return ``x`` rounded down."""
-    return xp.floor(x)
-
-
-@op(promote="number")
-def ceil(xp, x):
-    """Return ``x`` rounded up."""
-    return xp.ceil(x)
-
-
-@op(promote="number")
-def round(xp, x):
-    """Return ``x`` rounded to the nearest integer, halves to the even one."""
-    return xp.round(x)
-
-
-@op(promote="number")
-def trunc(xp, x):
-    """Return ``x`` rounded towards zero."""
-    return xp.trunc(x)
-
-
-@op(promote="number")
-def sign(xp, x):
-    """Return -1, 0 or 1; 0 also for nan, as in PyTorch."""
-    return xp.where(x == x, xp.sign(x), xp.zeros_like(x))
-
-
-# Their gradient is zero almost everywhere, and PyTorch gives these zeros.
-for _step in (floor, ceil, round, trunc, sign):
-    _step.vjp(x=lambda g: g * 0.0)
-    _step.sample(lambda make: [Sample(make(3, 4, low=0.1, high=0.4)), Sample(make(3, low=1.6, high=1.9))])

@@ -10,7 +10,7 @@ from dovetail.ops.compare import is_complex, is_integer
 def expect_divisors(xp, name, x, y):
     """Refuse to divide integers by 0, and complex numbers with a remainder."""
     array = y if isinstance(x, (int, float, complex)) else x
-    if is_integer(xp, array) and not xp.all(xp.asarray(y) != 0):
+    if is_integer(xp, array) and not xp.all(xp.asarray(y) != 0) and 0 not in getattr(x, "shape", ()):
         raise DivisionByZeroError(
             f"{name}: ZeroDivisionError: an integer is divided by 0; convert with .float() for inf"
         )

@@ -7,7 +7,8 @@ import math
 from dovetail.errors import DTypeError, ShapeError
 from dovetail.op import Sample, op
 from dovetail.ops.compare import is_integer
-from dovetail.ops.elementwise import exp, sign, where
+from dovetail.ops.elementwise import exp, where
+from dovetail.ops.rounding import sign
 
 
 def widen(g, shape, dim, keepdim):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dovetail.errors import DTypeError
 from dovetail.op import Sample, op
 from dovetail.ops.angles import as_arrays
-from dovetail.ops.elementwise import div, trunc, where
+from dovetail.ops.elementwise import div, where
+from dovetail.ops.integers import expect_divisors
 from dovetail.ops.reduce import is_integer
+from dovetail.ops.rounding import trunc
 
 
 def _pairs(make):
@@ -23,6 +25,7 @@ def _integers(make):
 @op(promote="number")
 def fmod(xp, x, y):
     """Return what remains of ``x / y``, with the sign of ``x``."""
+    expect_divisors(xp, "fmod", x, y)
     x, y = as_arrays(xp, x, y)
     left = xp.remainder(xp.abs(x), xp.abs(y))
     return xp.where(x < 0, -left, left)
@@ -35,12 +38,14 @@ fmod.sample(_pairs)
 @op(promote="number")
 def floor_quotient(xp, x, y):
     """Return ``x / y`` rounded down; unlike for ``floor_divide`` a gradient of 0 is meant."""
+    expect_divisors(xp, "div", x, y)
     return x // y
 
 
 @op(promote="number")
 def trunc_quotient(xp, x, y):
     """Return ``x / y`` rounded towards zero."""
+    expect_divisors(xp, "div", x, y)
     x, y = as_arrays(xp, x, y)
     if is_integer(xp, x):
         down = x // y
