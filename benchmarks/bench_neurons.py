@@ -1,6 +1,7 @@
 """A network of single numbers: neurons that add up products of 0-d tensors, as programs that explain autograd do."""
 
 import random
+from itertools import pairwise
 from typing import Any
 
 from harness import statement
@@ -17,7 +18,7 @@ def layers(library: Any, generator: random.Random) -> list[list[tuple[list[Any],
 
     return [
         [([number(generator.uniform(-1, 1)) for _ in range(inputs)], number(0.0)) for _ in range(outputs)]
-        for inputs, outputs in zip(SIZES, SIZES[1:], strict=False)
+        for inputs, outputs in pairwise(SIZES)
     ]
 
 
@@ -40,7 +41,7 @@ def scalar_mlp(library: Any) -> dict[str, Any]:
         return values[0]
 
     def run() -> None:
-        loss = sum(((1.0 - score(sample) * (1 if sample[0] > 0 else -1)).relu() for sample in samples))
+        loss = sum((1.0 - score(sample) * (1 if sample[0] > 0 else -1)).relu() for sample in samples)
         loss.backward()
         for parameter in parameters:
             parameter.grad = None

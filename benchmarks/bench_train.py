@@ -1,6 +1,7 @@
 """One whole training step of multilayer perceptrons, small to large."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ def step_with(net_name: str, make_optimizer: Callable[[Any, Any], Any]) -> Calla
     def setup(library: Any) -> dict[str, Any]:
         library.manual_seed(0)
         nn = library.nn
-        layers = [nn.Linear(inputs, outputs) for inputs, outputs in zip(sizes, sizes[1:], strict=False)]
+        layers = [nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes)]
         net = nn.Sequential(*[part for layer in layers[:-1] for part in (layer, nn.ReLU())], layers[-1])
         criterion = nn.CrossEntropyLoss()
         optimizer = make_optimizer(library, net.parameters())

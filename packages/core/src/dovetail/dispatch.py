@@ -107,8 +107,7 @@ def _binary(op: Op, declines: Any = None) -> Any:
         if not fits:
             if declines is not None and declines(y):
                 return NotImplemented
-            (x, y), (a, b), device = align(op, (x, y))
-            node_x, node_y = getattr(x, "_node", None), getattr(y, "_node", None)
+            x, y, a, b, node_x, node_y, device = _aligned(op, x, y)
         try:
             result = kernels[device](a, b)
         except Exception as error:
@@ -123,11 +122,16 @@ def _binary(op: Op, declines: Any = None) -> Any:
         node.edges = (x if node_x is LEAF else node_x, y if node_y is LEAF else node_y)
         node.saved = node.versions = None
         if op.kept:
-            needed = FIRST if node_y is None else SECOND if node_x is None else BOTH
-            keep(node, needed, (x, y), NO_OPTIONS, (out,))
+            keep(node, FIRST if node_y is None else SECOND if node_x is None else BOTH, (x, y), NO_OPTIONS, (out,))
         return out
 
     return call
+
+
+def _aligned(op: Op, x: Any, y: Any) -> tuple:
+    """Return both inputs, their arrays and nodes, and the device, brought together."""
+    (x, y), (a, b), device = align(op, (x, y))
+    return x, y, a, b, getattr(x, "_node", None), getattr(y, "_node", None), device
 
 
 def again(
@@ -273,8 +277,10 @@ def _made(array: Any, device: Device) -> Tensor:
 
 
 def _unwrapped(op: Op, inputs: tuple) -> tuple[Any, Any, Device | None]:
-    """Return arrays, nodes and the device when there is nothing to bring together, which is nearly always; else None."""
-    arrays, nodes, alike, dtype = [], [], op.promote is not None, None
+    """Return arrays, nodes and the device when there is nothing to bring together, as nearly always; else None."""
+    arrays: list[Any] = []
+    nodes: list[Any] = []
+    alike, dtype = op.promote is not None, None
     device: Any = None
     try:
         for value in inputs:
@@ -332,7 +338,7 @@ def update(op: Op, rows: Iterable[tuple], options: dict[str, Any]) -> None:
         for row in rows:
             op.call(*row, **options)
         return
-    kernel = None
+    kernel: Any = None
     device: Any = None
     for row in rows:
         arrays, _, place = _unwrapped(op, row)

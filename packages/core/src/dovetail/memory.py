@@ -1,8 +1,8 @@
-"""Freed memory is kept for the next array, instead of going back to the system at each op and coming back page by page.
+"""Freed memory is kept for the next array, instead of going back to the system and coming back page by page.
 
-The C library gives back every freed block of 128 KB or more, so that each op on large arrays waits for new pages: for a
-sum of two arrays of 40 MB that is half of its time. The first op on NumPy arrays tells the library to keep them. It does so
-for the whole process, so there is a way out: ``DOVETAIL_KEEP_MEMORY=0`` in the environment before, or
+The C library gives back every freed block of 128 KB or more, so that each op on large arrays waits for new pages: for
+a sum of two arrays of 40 MB that is half of its time. The first op on NumPy arrays tells the library to keep them. It
+does so for the whole process, so there is a way out: ``DOVETAIL_KEEP_MEMORY=0`` in the environment before, or
 ``dovetail.memory.keep(False)`` at any time.
 """
 
@@ -46,9 +46,12 @@ def keep(keep: bool = True) -> bool:
         return False
     if keep:
         return bool(library.mallopt(_MMAP_MAX, 0) and library.mallopt(_TRIM_THRESHOLD, -1))
-    settings = ((_MMAP_MAX, _DEFAULT_MMAP_MAX), (_MMAP_THRESHOLD, _DEFAULT_THRESHOLD), (_TRIM_THRESHOLD, _DEFAULT_THRESHOLD))
-    done = all([library.mallopt(name, value) for name, value in settings])
-    return give_back() and done
+    done = [
+        library.mallopt(_MMAP_MAX, _DEFAULT_MMAP_MAX),
+        library.mallopt(_MMAP_THRESHOLD, _DEFAULT_THRESHOLD),
+        library.mallopt(_TRIM_THRESHOLD, _DEFAULT_THRESHOLD),
+    ]
+    return give_back() and all(done)
 
 
 def give_back() -> bool:

@@ -181,7 +181,7 @@ class Op:
         return check
 
     def explained_by(self, explanation: Callable[..., None]) -> Callable[..., None]:
-        """State a function that sees the tensors and options after the kernel failed, and raises an error that says why.
+        """State a function that sees tensors and options after the kernel failed and raises an error that says why.
 
         For ops whose kernels fail for whatever does not fit, so that a call that succeeds checks nothing.
         """

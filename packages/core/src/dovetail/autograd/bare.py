@@ -205,7 +205,7 @@ def plain_gradients(op: Op) -> Callable[[Node, Any], Any] | None:
     were changed. It is written as source, one
     straight piece, since each call between functions would cost as much as a sum of two small arrays.
     """
-    rules = [op.rules.get(name) for name in op.inputs]
+    rules: list[Any] = [op.rules.get(name) for name in op.inputs]
     if op.joint or not all(_is_plain(op, rule) for rule in rules):
         return None
     lines = ["def gradients(node, g):", "  edges, saved, versions = node.edges, node.saved, node.versions"]

@@ -176,9 +176,9 @@ def _arrived(watched: dict[tuple[int, int], Callable[[Any], None]], leading: Any
 
 
 def _tell(asked: list[tuple[Callable[[Any], None], int]], grads: list) -> None:
-    for tell, index in asked:
+    for receive, index in asked:
         if grads[index] is not None:
-            tell(grads[index])
+            receive(grads[index])
 
 
 def unbroadcast(grad: Any, shape: tuple, op: Any, position: int) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 from dovetail.backends import cpu_kernels
 
 
-class Passed(Exception):
+class PassedError(Exception):
     """A case that the rules are to take."""
 
 
@@ -22,9 +22,9 @@ def array_of(node: Any, slot: int, g: Any) -> Any:
     value = node.saved[slot]
     alias, array = value._alias, value._array
     if alias is not None and alias.version != (0 if node.versions is None else node.versions[slot]):
-        raise Passed
+        raise PassedError
     if array.dtype is not g.dtype:
-        raise Passed
+        raise PassedError
     return array
 
 

@@ -108,7 +108,7 @@ def _is_matrix(name: str, x: Tensor) -> bool:
 
 
 for _name, _call in {
-    "__matmul__": operator_of(ops.matmul.definition, _no_factor),
+    "__matmul__": operator_of(ops.matmul.definition, _no_factor),  # type: ignore[attr-defined]
     "__rmatmul__": _reflected(ops.matmul, _no_factor),
     "__imatmul__": _guarded(in_place(ops.matmul), _no_factor),
     "__neg__": ops.neg,
