@@ -25,7 +25,7 @@ class Shared:
     # in the class, so that making one sets nothing
     version = 0
     views: Any = ()  # a list of weak references from the first one on
-    limit = 32
+    limit = 0  # from how many on ``add`` looks which are gone
     guarded = copies = False
 
     @property
@@ -34,11 +34,9 @@ class Shared:
 
     def add(self, view: Any) -> None:
         """Remember a view, and forget the ones that are gone once in a while."""
-        views = self.views
-        if views.__class__ is not list or len(views) >= self.limit:
+        if len(self.views) >= self.limit:
             self.forget()
-            views = self.views
-        views.append(weakref.ref(view))
+        self.views.append(weakref.ref(view))
 
     def add_all(self, views: Iterable[Any]) -> None:
         """Remember several views."""
@@ -73,14 +71,14 @@ class View:
     was no view before ``become_view``, and its base is what it was then.
     """
 
-    __slots__ = ("base", "op", "options", "origin", "own", "shared", "source")
+    __slots__ = ("__dict__", "base", "op", "options", "shared", "source")
     base: Any
     op: Op
     options: Any
     shared: Shared
     source: View | None
-    origin: str | None
-    own: bool
+    origin: str | None = None  # this and the next are in the class, since few views have others
+    own: bool = False
 
     @property
     def steps(self) -> Steps:

@@ -34,12 +34,14 @@ def mark_view(op: Any, source: Any, options: dict[str, Any], view: Any) -> None:
         copied = True
     alias = source._alias
     made = view._alias = View()
-    made.op, made.options, made.own = op, options, False
+    made.op, made.options = op, options
     if alias.__class__ is View:
-        base, shared, made.source, made.origin = alias.base, alias.shared, alias, alias.origin
+        base, shared, made.source = alias.base, alias.shared, alias
+        if alias.origin is not None:
+            made.origin = alias.origin
     else:
         shared = source._alias = Shared() if alias is None else alias
-        base, made.source, made.origin = source, None, None
+        base, made.source = source, None
     made.base, made.shared = base, shared
     if not state.grad:
         mark_origin(view, NO_GRAD)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from dovetail.dispatch import record
 from dovetail.errors import DTypeError, ShapeError
 from dovetail.methods.parts import BatchedIndexError, picked_sizes, split_index
 from dovetail.methods.writing import FLOATING, SURE, as_value, copied, spread, write_in_place
-from dovetail.modes import state
+from dovetail.modes import state, unrecorded
 from dovetail.op import Op
 from dovetail.ops.index import slice_view, take
 from dovetail.tensor import Tensor, new_tensor
@@ -61,15 +62,22 @@ def getitem(self: Tensor, index: Any) -> Tensor:
         return _getitem(self, index)
     out = new_tensor()
     view = out._alias = View()  # what mark_view makes
-    out._array, out._device, out._node, out._grad = result, device, None, None
+    out._array, out._device = result, device
+    out._node = out._grad = None
     if alias.__class__ is View:
-        view.base, view.source, view.origin, alias = alias.base, alias, alias.origin, alias.shared
+        view.base, view.source, origin, alias = alias.base, alias, alias.origin, alias.shared
+        if origin is not None:
+            view.origin = origin
     else:
-        view.base, view.source, view.origin = self, None, None
-    view.op, view.options, view.shared, view.own = SLICE_VIEW, key, alias, False
-    alias.add(out)
-    made = out if self._node is None or not state.grad else _recorded(self, out, SLICE_VIEW, key)
-    return made if state.grad else mark_origin(made, NO_GRAD)
+        view.base, view.source = self, None
+    view.op, view.options, view.shared = SLICE_VIEW, key, alias
+    if len(alias.views) < alias.limit:  # what alias.add does
+        alias.views.append(ref(out))
+    else:
+        alias.add(out)
+    if unrecorded and not state.grad:
+        return mark_origin(out, NO_GRAD)
+    return out if self._node is None else _recorded(self, out, SLICE_VIEW, key)
 
 
 def _recorded(self: Tensor, out: Tensor, op: Op, key: tuple) -> Tensor:
@@ -149,7 +157,8 @@ def places_along(self: Tensor, dim: int) -> tuple[Tensor, ...]:
         out._array, out._device = array[key], device
         out._node = out._grad = None
         view.op, view.base, view.source, view.shared = SLICE_VIEW, base, source, shared
-        view.origin, view.own = None if source is None else source.origin, False
+        if source is not None and source.origin is not None:
+            view.origin = source.origin
         found.append(mark_origin(out, "unbind" if state.grad else NO_GRAD))
     shared.add_all(found)
     edge = self._node
