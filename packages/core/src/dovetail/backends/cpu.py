@@ -221,10 +221,11 @@ class CpuBackend(Backend):
         if not self.__dict__.setdefault("memory_is_kept", False):
             self.memory_is_kept = True
             keep_unless_told_not_to()
-        return kernel.function if isinstance(kernel, Direct) else _quietly(kernel)
+        return kernel.function if isinstance(kernel, Direct) else quietly(kernel)
 
 
-def _quietly(kernel: Callable[..., Any]) -> Callable[..., Any]:
+def quietly(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a kernel as a function of arrays and options, without a word about its numbers, bfloat16 kept."""
     set_state, reset_state, quiet, asarray = _error_state.set, _error_state.reset, _quiet, np.asarray
 
     def run(*arrays: Any, **options: Any) -> Any:
