@@ -37,39 +37,33 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     if not device.direct or (active_modes and state.modes):
         return _getitem(self, index)
     kind = index.__class__
-    if kind is int:
+    if kind is int or (kind is slice and index.step is None):
         key: Any = (index, ...)  # with the dots what is 0-d is a view too
     elif kind is tuple:
         key = None
         for part in index:
             kind = part.__class__
-            if kind is int:
-                continue
-            if (part.step is not None) if kind is slice else (part is not None and part is not ...):
-                return _taken(self, index)
-            key = index
+            if kind is not int:
+                if (part.step is not None) if kind is slice else (part is not None and part is not ...):
+                    return _taken(self, index)
+                key = index
         key = key or (*index, ...)
-    elif kind is slice and index.step is None:
-        key = (index,)
     else:
         return _taken(self, (index,)) if kind is Tensor else _getitem(self, index)
     array, alias = self._array, self._alias or shared_of(self)
     try:
         result = array[key]
     except Exception:
-        return _getitem(self, index)
-    if result.__class__ is not array.__class__:  # a number: of x[None, 0] in one dimension, say
+        result = None
+    if result.__class__ is not array.__class__:  # an error, or a number: of x[None, 0] in one dimension, say
         return _getitem(self, index)
     out = new_tensor()
     view = out._alias = View()  # what mark_view makes
     out._array, out._device = result, device
     out._node = out._grad = None
+    view.base, view.source = self, None
     if alias.__class__ is View:
-        view.base, view.source, origin, alias = alias.base, alias, alias.origin, alias.shared
-        if origin is not None:
-            view.origin = origin
-    else:
-        view.base, view.source = self, None
+        alias = _of_view(view, alias)
     view.op, view.options, view.shared = SLICE_VIEW, key, alias
     if len(alias.views) < alias.limit:  # what alias.add does
         alias.views.append(ref(out))
@@ -78,6 +72,14 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     if unrecorded and not state.grad:
         return mark_origin(out, NO_GRAD)
     return out if self._node is None else _recorded(self, out, SLICE_VIEW, key)
+
+
+def _of_view(view: View, source: View) -> Shared:
+    """Make ``view`` one of the view ``source``; return what it shares with it."""
+    view.base, view.source = source.base, source
+    if source.origin is not None:
+        view.origin = source.origin
+    return source.shared
 
 
 def _recorded(self: Tensor, out: Tensor, op: Op, key: tuple) -> Tensor:
