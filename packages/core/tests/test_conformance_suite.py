@@ -74,9 +74,12 @@ for name in set(ops.every()) - {"exp", "tanh"}:
 """
 
 
-def conform(folder, body, *arguments, backend=""):
+ALL_OPS = "from dovetail.testing.conformance import *"
+
+
+def conform(folder, body, *arguments, backend="", preamble=PREAMBLE):
     """Run the suite on ops defined in ``body``, in a process of its own; return its exit status and what it printed."""
-    (folder / "test_case.py").write_text(PREAMBLE + textwrap.dedent(body))
+    (folder / "test_case.py").write_text(preamble + textwrap.dedent(body))
     (folder / "conftest.py").write_text(backend)
     command = [sys.executable, "-m", "pytest", *LOAD, "-p", "no:cacheprovider", "--color=no", *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
@@ -181,6 +184,47 @@ def test_what_a_backend_does_not_state_is_not_asked(tmp_path):
     signs = score(output)["tanh"]
     assert signs["f32"] == signs["grad"] == "+"
     assert not {"f64", "f16", "bf16", "c64"} & set(signs)
+
+
+WITHOUT_EXTENSIONS = """
+class Namespace:
+    def __getattr__(self, name):
+        if name in ("linalg", "fft"):
+            raise AttributeError(name)
+        return getattr(numpy, name)
+
+Bad.xp = Namespace()
+Bad.kernels = {"det": lambda xp, x: numpy.linalg.det(x)}
+"""
+
+
+def test_ops_on_an_extension_that_the_library_lacks_are_not_asked(tmp_path):
+    given = backend() + WITHOUT_EXTENSIONS
+    arguments = ["-k", "test_forward and float32", "--dovetail-backend", "bad"]
+    status, output = conform(tmp_path, "", *arguments, backend=given, preamble=ALL_OPS)
+    assert status == pytest.ExitCode.OK, output
+    lacking = {"inv", "solve", "slogdet", "cholesky", "eigh", "svd", "qr", "pinv"}
+    lacking |= {"fourier", "real_fourier", "fourier_to_real"}
+    signs = score(output)
+    assert {name for name in signs if signs[name]["f32"] == "."} >= lacking
+    assert signs["det"]["f32"] == signs["matmul"]["f32"] == "+"  # det by the backend's own kernel
+
+
+def test_an_op_on_an_extension_that_the_library_lacks_says_so(tmp_path):
+    body = """
+        import pytest
+        def test_text():
+            x = dovetail.ones(2, 2, device="bad")
+            with pytest.raises(dovetail.errors.DeviceError) as caught:
+                dovetail.linalg.inv(x)
+            assert str(caught.value) == (
+                "inv: the array library of backend 'bad' has no 'linalg', an extension of the array standard; compute "
+                "on the CPU, x.cpu(), or give the backend a kernel for 'inv'"
+            )
+    """
+    arguments = ["-k", "test_text", "--dovetail-backend", "bad"]
+    status, output = conform(tmp_path, body, *arguments, backend=backend() + WITHOUT_EXTENSIONS)
+    assert status == pytest.ExitCode.OK, output
 
 
 def test_a_backend_that_cannot_run_says_why(tmp_path):

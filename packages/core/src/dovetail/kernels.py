@@ -8,6 +8,7 @@ from typing import Any
 from dovetail import plugins
 from dovetail.backends.base import Backend
 from dovetail.device import Device
+from dovetail.errors import DeviceError
 from dovetail.op import OPS, Op
 
 PluginKernels = dict[str, dict[str, tuple[str, Callable[..., Any]]]]
@@ -63,8 +64,27 @@ def serving(op: Op, backend: Backend) -> list[tuple[str, Callable[..., Any]]]:
     own = backend.kernels.get(op.name)
     if own is not None:
         found.append((f"backend {backend.name}", own))
-    found.append(("reference", op.kernel))
+    found.append(("reference", op.kernel if op.extension is None else _with_extension(op, backend)))
     return found
+
+
+def _with_extension(op: Op, backend: Backend) -> Callable[..., Any]:
+    """Return the reference kernel of an op that needs an extension of the array standard, which libraries may lack."""
+
+    def kernel(xp: Any, *arrays: Any, **options: Any) -> Any:
+        if not hasattr(xp, str(op.extension)):
+            raise DeviceError(
+                f"{op.name}: the array library of backend {backend.name!r} has no {op.extension!r}, an extension of "
+                f"the array standard; compute on the CPU, x.cpu(), or give the backend a kernel for {op.name!r}"
+            )
+        return op.kernel(xp, *arrays, **options)
+
+    return kernel
+
+
+def lacks(op: Op, backend: Backend) -> bool:
+    """Return whether nothing serves ``op``: its reference kernel needs an extension that the array library lacks."""
+    return op.extension is not None and not hasattr(backend.xp, op.extension) and len(serving(op, backend)) == 1
 
 
 def plugin_kernels() -> PluginKernels:

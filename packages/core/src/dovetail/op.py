@@ -58,12 +58,14 @@ class Op:
         view: the result shares the input's memory: ``True`` always, ``"maybe"`` when the backend could; ``"kept"``
             always for who uses it: where the backend had to copy, writes are carried over.
         mutates: inputs that the kernel writes to (it returns their new arrays); such an op has no result.
+        extension: the array standard's extension that the reference kernel uses, ``linalg`` or ``fft``, if any.
         sampler: gives the conformance samples.
     """
 
     MISSING = inspect.Parameter.empty  # the default of an option that a call must state
     #: Gives the evaluators that are to be used instead; see ``autograd.complex_numbers``.
     finish: Any = None
+    extension: str | None = None
 
     def __init__(self, kernel: Callable[..., Any], promote, view, mutates, outputs, no_grad_outputs) -> None:
         self.name = kernel.__name__.rstrip("_")
@@ -251,12 +253,13 @@ def op(
     mutates: Iterable[str] = (),
     outputs: Iterable[str] = ("out",),
     no_grad_outputs: Iterable[str] = (),
+    extension: str | None = None,
 ) -> Any:
     """Make an op of a reference kernel; returns the function that users call, with ``vjp``, ``no_vjp``, ``sample``.
 
     Args:
         kernel: ``kernel(xp, *inputs, **options)`` on arrays of the namespace ``xp``.
-        promote, view, mutates, outputs: see ``Op``.
+        promote, view, mutates, outputs, extension: see ``Op``.
         no_grad_outputs: names of the results through which no gradient flows (indices).
 
     Raises:
@@ -279,6 +282,7 @@ def op(
         from dovetail.dispatch import make_call
 
         definition = Op(kernel, promote, view, mutates, outputs, no_grad_outputs)
+        definition.extension = extension
         call: Any = make_call(definition)
         call.__name__ = call.__qualname__ = definition.name
         call.__module__ = kernel.__module__

@@ -67,7 +67,7 @@ def _inverses(make):
     return [Sample(_dominant(make)), Sample(_dominant(make, 2, size=2))]
 
 
-@op(promote="float")
+@op(promote="float", extension="linalg")
 def inv(xp, x):
     """Return the inverse of each matrix."""
     _expect_square("inv", x)
@@ -79,7 +79,7 @@ inv.vjp(x=lambda g, out: -matmul(matmul(adjoint(out), g), adjoint(out)))
 inv.sample(_inverses)
 
 
-@op(promote="match")
+@op(promote="match", extension="linalg")
 def solve(xp, x, b):
     """Return what each matrix must be multiplied by to give ``b``, matrices too."""
     what = "a matrix is singular"
@@ -94,7 +94,7 @@ solve.vjp(x=_solve_x, b=lambda g, x: solve(adjoint(x), g))
 solve.sample(lambda make: [Sample(_dominant(make), make(3, 2)), Sample(_dominant(make, 2), make(2, 3, 1))])
 
 
-@op(promote="float")
+@op(promote="float", extension="linalg")
 def det(xp, x):
     """Return the determinant of each matrix."""
     _expect_square("det", x)
@@ -117,7 +117,7 @@ det.vjp(x=_det_x)
 det.sample(lambda make: [*_inverses(make), Sample(make(4, 4))])
 
 
-@op(promote="float", outputs=("sign", "logabsdet"))
+@op(promote="float", outputs=("sign", "logabsdet"), extension="linalg")
 def slogdet(xp, x):
     """Return the sign of each determinant, and the logarithm of its absolute value."""
     _expect_square("slogdet", x)
@@ -129,7 +129,7 @@ slogdet.vjp(x=lambda g, x: x * 0.0 if g[1] is None else g[1].unsqueeze(-1).unsqu
 slogdet.sample(_inverses)
 
 
-@op(promote="float")
+@op(promote="float", extension="linalg")
 def cholesky(xp, x):
     """Return the lower triangle L of each matrix, which is L times its adjoint; of others the symmetric part counts."""
     _expect_square("cholesky", x)
@@ -153,7 +153,7 @@ cholesky.vjp(x=_cholesky_x)
 cholesky.sample(_inverses)
 
 
-@op(promote="float", outputs=("values", "vectors"))
+@op(promote="float", outputs=("values", "vectors"), extension="linalg")
 def eigh(xp, x):
     """Return the ascending eigenvalues of each symmetric matrix and its eigenvectors, the columns."""
     _expect_square("eigh", x)
@@ -186,7 +186,7 @@ eigh.vjp(x=_eigh_x)
 eigh.sample(_inverses)
 
 
-@op(promote="float", outputs=("u", "s", "vh"))
+@op(promote="float", outputs=("u", "s", "vh"), extension="linalg")
 def svd(xp, x, *, full_matrices=True):
     """Return U, the descending singular values and V's adjoint of each matrix."""
     _expect_matrices("svd", x)
@@ -229,7 +229,7 @@ svd.sample(
 )
 
 
-@op(promote="float", outputs=("q", "r"))
+@op(promote="float", outputs=("q", "r"), extension="linalg")
 def qr(xp, x, *, mode="reduced"):
     """Return Q, of orthonormal columns, and the upper triangle R of each matrix, which is their product."""
     _expect_matrices("qr", x)
@@ -271,7 +271,7 @@ qr.sample(
 )
 
 
-@op(promote="float")
+@op(promote="float", extension="linalg")
 def pinv(xp, x, *, rtol=None, atol=0.0):
     """Return the pseudoinverse of each matrix; singular values up to ``max(atol, rtol * the largest)`` count as 0."""
     _expect_matrices("pinv", x)

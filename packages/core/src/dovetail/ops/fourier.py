@@ -43,7 +43,7 @@ def _complex(make):
     ]
 
 
-@op(promote=None)
+@op(promote=None, extension="fft")
 def fourier(xp, x, *, dims, inverse=False, norm="backward"):
     """Return the transform of complex numbers along ``dims``."""
     transform = xp.fft.ifftn if inverse else xp.fft.fftn
@@ -54,7 +54,7 @@ fourier.vjp(x=lambda g, dims, inverse, norm: fourier(g, dims, not inverse, OPPOS
 fourier.sample(_complex)
 
 
-@op(promote=None)
+@op(promote=None, extension="fft")
 def real_fourier(xp, x, *, dims, norm="backward"):
     """Return the transform of real numbers along ``dims``, the half of it along the last that says all."""
     x = _double(xp, x)
@@ -80,7 +80,7 @@ real_fourier.sample(
 )
 
 
-@op(promote=None)
+@op(promote=None, extension="fft")
 def fourier_to_real(xp, x, *, dims, size, norm="backward"):
     """Return the real numbers, ``size`` along the last of ``dims``, whose transform's half this is."""
     x = _as_complex(xp, x)

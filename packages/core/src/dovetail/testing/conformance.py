@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dovetail import dtypes, ops
+from dovetail import dtypes, kernels, ops
 from dovetail.backends.registry import get_backend
 from dovetail.creation import tensor
 from dovetail.device import resolve
@@ -50,6 +50,13 @@ def _has_float64(device: Any) -> bool:
     return "float64" in device.backend.capabilities
 
 
+def _served(op_name: str, device: Any) -> Op:
+    op = OPS[op_name]
+    if kernels.lacks(op, device.backend):
+        pytest.skip(f"needs {op.extension!r}, an extension of the array standard that the array library lacks")
+    return op
+
+
 def _samples_with_gradient(op: Op) -> list[Sample]:
     if op.mutates:
         pytest.skip("writes to its inputs, and has no gradient")
@@ -85,7 +92,7 @@ def test_forward(op_name: str, dtype_name: str, device: Any) -> None:
 
     It takes each floating-point dtype. Others it may refuse, on some backends or on all, but not get wrong.
     """
-    op, dtype = OPS[op_name], dtypes.named(dtype_name)
+    op, dtype = _served(op_name, device), dtypes.named(dtype_name)
     if op.mutates and not dtype.is_floating_point:
         pytest.skip("writes floating-point numbers")
     tried = 0
@@ -106,7 +113,7 @@ def test_forward(op_name: str, dtype_name: str, device: Any) -> None:
 
 def test_gradient(op_name: str, device: Any) -> None:
     """Gradients are those of finite differences; without float64, those of the built-in backend."""
-    op = OPS[op_name]
+    op = _served(op_name, device)
     for sample in _samples_with_gradient(op):
         if not _has_float64(device):
             single = cases.in_dtype(sample, dtypes.float32)
@@ -117,7 +124,7 @@ def test_gradient(op_name: str, device: Any) -> None:
 
 def test_second_gradient(op_name: str, device: Any) -> None:
     """Gradients of gradients are those of finite differences."""
-    op = OPS[op_name]
+    op = _served(op_name, device)
     samples = _samples_with_gradient(op)
     if not _has_float64(device):
         pytest.skip("finite differences need float64")
@@ -127,7 +134,7 @@ def test_second_gradient(op_name: str, device: Any) -> None:
 
 def test_gradient_dtype(op_name: str, float_name: str, device: Any) -> None:
     """In each floating-point dtype, gradients are close to those in float64 and of the dtype of their input."""
-    op = OPS[op_name]
+    op = _served(op_name, device)
     for sample in _samples_with_gradient(op):
         rounded = cases.in_dtype(sample, dtypes.named(float_name))
         _expect_gradients(op, rounded, cases.gradients(op, rounded, device), "cpu", float_name)
@@ -135,7 +142,7 @@ def test_gradient_dtype(op_name: str, float_name: str, device: Any) -> None:
 
 def test_strided(op_name: str, device: Any) -> None:
     """Inputs whose elements do not lie side by side give the same results and gradients."""
-    op = OPS[op_name]
+    op = _served(op_name, device)
     float_name = "float64" if _has_float64(device) else "float32"
     for plain in samples_of(op):
         sample = _with_floats(plain, float_name)
@@ -147,18 +154,18 @@ def test_strided(op_name: str, device: Any) -> None:
 
 def test_empty(op_name: str, device: Any) -> None:
     """An op that works element by element gives no elements for none."""
-    _expect_shapes(OPS[op_name], [(0, 3)], device)
+    _expect_shapes(_served(op_name, device), [(0, 3)], device)
 
 
 def test_zero_dim(op_name: str, device: Any) -> None:
     """An op that works element by element takes tensors without dimensions."""
-    _expect_shapes(OPS[op_name], [()], device)
+    _expect_shapes(_served(op_name, device), [()], device)
 
 
 @pytest.mark.parametrize("shapes", [[(2, 3), (3,)], [(2, 1), (1, 3)], [(), (3,)]], ids=str)
 def test_broadcast(op_name: str, shapes: list, device: Any) -> None:
     """An op that works element by element broadcasts its inputs, and its gradients have their sizes."""
-    op = OPS[op_name]
+    op = _served(op_name, device)
     if len(op.inputs) < 2:
         pytest.skip("has one input")
     _expect_shapes(op, shapes, device)
