@@ -38,7 +38,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
         return _getitem(self, index)
     kind = index.__class__
     if kind is int or (kind is slice and index.step is None):
-        key: Any = (index, ...)  # with the dots what is 0-d is a view too
+        key: Any = (index, ...) if kind is int else (index,)  # with the dots what is 0-d is a view too
     elif kind is tuple:
         key = None
         for part in index:
