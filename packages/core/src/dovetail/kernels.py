@@ -135,6 +135,3 @@ def forget() -> None:
         op.kernels.clear()
         op.plain.clear()
         op.updates.clear()
-
-
-plugins.on_change(forget)

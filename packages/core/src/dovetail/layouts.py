@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 
-class Layout:
-    """How a tensor's elements are kept, ``dovetail.strided``: a name that prints as itself."""
+class Constant:
+    """A name in ``dovetail`` that prints as itself, and is itself again after copies and pickles."""
 
     __slots__ = ("name",)
 
@@ -16,6 +16,12 @@ class Layout:
 
     def __reduce__(self) -> str:
         return self.name
+
+
+class Layout(Constant):
+    """How a tensor's elements are kept: ``dovetail.strided``."""
+
+    __slots__ = ()
 
 
 layout = Layout

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.errors import ShapeError
+from dovetail.layouts import Constant
 
 
-class memory_format:
+class memory_format(Constant):
     """An order of the dimensions in memory; the four there are are constants of ``dovetail``.
 
     Backends whose arrays have no strides keep every tensor as they like, and call it contiguous.
@@ -20,16 +21,7 @@ class memory_format:
         (60, 1, 15, 3)
     """
 
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"dovetail.{self.name}"
-
-    def __reduce__(self) -> str:
-        return self.name
+    __slots__ = ()
 
 
 contiguous_format = memory_format("contiguous_format")

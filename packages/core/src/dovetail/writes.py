@@ -9,7 +9,7 @@ from typing import Any
 
 from dovetail import modes
 from dovetail.autograd.grad_mode import no_grad
-from dovetail.autograd.graph import Node
+from dovetail.autograd.graph import Node, versions_of
 from dovetail.errors import DeviceError, DTypeError, GradError
 from dovetail.modes import state
 from dovetail.op import OPS, Op
@@ -75,7 +75,7 @@ def keep_written(node: Node, value: Any, target: Any) -> None:
     for twin in node.saved:
         if isinstance(twin, Tensor) and twin._array is value._array:
             twin._array, twin._alias = target._array, shared
-    node.versions = [getattr(getattr(kept, "_alias", None), "version", 0) for kept in node.saved]
+    node.versions = versions_of(node.saved)
 
 
 # Writing at once
@@ -90,6 +90,7 @@ def _find_update(op: Op, device: Any) -> Callable[..., Any]:
 
 
 def _no_update(*arrays: Any) -> None:
+    """Stand for a writer that is not there; who calls it takes any error as the word to go the general way."""
     raise NotImplementedError
 
 

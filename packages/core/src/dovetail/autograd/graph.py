@@ -180,12 +180,12 @@ def _keeper(op: Any, needed: int) -> Any:
         ]
     if op.variadic:
         lines.append("  node.versions = versions_of(saved)")
-    names: dict[str, Any] = {"twin": _twin, "shape_of": _shape_of, "versions_of": _versions_of}
+    names: dict[str, Any] = {"twin": _twin, "shape_of": _shape_of, "versions_of": versions_of}
     exec("\n".join(lines), names)
     return names["keep"]
 
 
-def _versions_of(saved: tuple) -> list[int]:
+def versions_of(saved: tuple) -> list[int]:
     """Return how often the memory of each saved value has been written to."""
     return [getattr(getattr(value, "_alias", None), "version", 0) for value in saved]
 

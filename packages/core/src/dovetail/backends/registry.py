@@ -122,6 +122,3 @@ def forget() -> None:
     global _found
     _found = None
     forget_backends()
-
-
-plugins.on_change(forget)

@@ -8,7 +8,6 @@ from typing import Any
 from dovetail.modes.places import names_of, titled
 from dovetail.modes.tables import aligned, duration, number, share, size
 
-Row = Any
 SORTS = {"name": "key", "bytes": "bytes", "flops": "flops", "count": "count", "calls": "count"}
 TIMES = {"time_total": "total", "time": "average", "self_time_total": "own"}
 
