@@ -196,6 +196,18 @@ def test_10_000_steps_without_the_collector_stay_in_the_same_memory(no_collector
 # What nodes keep
 
 
+@pytest.mark.parametrize(("link", "objects"), [(lambda y, x: y + x, 1), (lambda y, x: y * x, 2)])
+def test_a_recorded_op_leaves_few_objects_to_the_garbage_collector(no_collector, link, objects):
+    """A node, and beside it what the rules keep: for a product the tensor that was its input."""
+    x, links = leaf(1), 500
+    y = link(x, x)
+    before = len(gc.get_objects())
+    for _ in range(links):
+        y = link(y, x)
+    gc.collect()  # which forgets tuples of numbers, such as sizes
+    assert len(gc.get_objects()) - before <= objects * links + 10
+
+
 def saved_bytes(root):
     """Return the bytes of all arrays that a graph keeps for its rules, each counted once."""
     found, seen, stack = {}, set(), [root._node]

@@ -13,7 +13,7 @@ from numpy import asarray, ndarray
 
 from dovetail import modes
 from dovetail.align import align, explain, wrapped
-from dovetail.autograd.graph import LEAF, Node, Output, keep, new_node, next_sequence
+from dovetail.autograd.graph import LEAF, Output, SmallNode, keep, keeper_of, new_node, next_sequence, small_node
 from dovetail.device import Device
 from dovetail.errors import GradError
 from dovetail.kernels import prepared_kernel
@@ -28,20 +28,19 @@ SPELLINGS = {"axis": "dim", "keepdims": "keepdim"}
 NUMBERS = (float, int)
 ONE = ("out",)  # the results of an op that has one
 INTEGER, FLOATING = 1, 2  # DType.category; complex is above floating point
-FIRST, SECOND, BOTH = 1, 2, 3  # which inputs need a gradient, as ``keep`` takes it
+FIRST, SECOND, BOTH = 1, 2, 3  # which inputs need a gradient, as ``keeper_of`` takes it
 NO_OPTIONS: dict[str, Any] = {}
 
 
 def make_call(op: Op) -> Any:
     """Return the function that runs ``op``, specialised by the number of its inputs."""
     plain = not (op.options or op.variadic or op.optional or op.view or op.mutates) and op.outputs == ONE
-    if plain and len(op.inputs) == 1:
-        return _unary(op)
-    return _binary(op) if plain and len(op.inputs) == 2 else _general(op)
+    op.small = plain and len(op.inputs) in (1, 2)
+    return _general(op) if not op.small else _unary(op) if len(op.inputs) == 1 else _binary(op)
 
 
 def _unary(op: Op) -> Any:
-    kernels, least = op.kernels, op.least
+    kernels, keepers, least = op.kernels, op.keepers, op.least
 
     def call(x):
         if active_modes and state.modes:
@@ -63,12 +62,11 @@ def _unary(op: Op) -> Any:
         node_x = x._node
         if node_x is None or not op.differentiable or (unrecorded and not state.grad):
             return out
-        node = out._node = Node()
+        node = out._node = SmallNode()
         node.op, node.sequence, node.shape = op, next_sequence(), result.shape
-        node.edges = (x if node_x is LEAF else node_x,)
-        node.saved = node.versions = None
+        node.first, node.second = x if node_x is LEAF else node_x, None
         if op.kept:
-            keep(node, FIRST, (x,), NO_OPTIONS, (out,))
+            (keepers.get(FIRST) or keeper_of(op, FIRST))(node, x, None, out)
         return out
 
     return call
@@ -84,7 +82,8 @@ def operator_of(op: Op, declines: Any) -> Any:
 
 
 def _binary(op: Op, declines: Any = None) -> Any:
-    kernels, least, mixed, numbers = op.kernels, op.least, op.promote is None, op.promote in ELEMENTWISE
+    kernels, keepers, least = op.kernels, op.keepers, op.least
+    mixed, numbers = op.promote is None, op.promote in ELEMENTWISE
     least_beside_int = FLOATING if least > INTEGER else INTEGER
 
     def call(x, y):
@@ -117,12 +116,13 @@ def _binary(op: Op, declines: Any = None) -> Any:
         out._node = out._alias = out._grad = None
         if (node_x is None and node_y is None) or not op.differentiable or (unrecorded and not state.grad):
             return out
-        node = out._node = Node()
+        node = out._node = SmallNode()
         node.op, node.sequence, node.shape = op, next_sequence(), result.shape
-        node.edges = (x if node_x is LEAF else node_x, y if node_y is LEAF else node_y)
-        node.saved = node.versions = None
+        node.first = x if node_x is LEAF else node_x
+        node.second = y if node_y is LEAF else node_y
         if op.kept:
-            keep(node, FIRST if node_y is None else SECOND if node_x is None else BOTH, (x, y), NO_OPTIONS, (out,))
+            needed = FIRST if node_y is None else SECOND if node_x is None else BOTH
+            (keepers.get(needed) or keeper_of(op, needed))(node, x, y, out)
         return out
 
     return call
@@ -320,7 +320,7 @@ def record(op: Op, inputs: tuple, options: dict[str, Any], outputs: tuple, nodes
         return
     several = len(outputs) > 1
     shape = tuple([getattr(out._array, "shape", None) for out in outputs]) if several else outputs[0]._array.shape
-    node = new_node(op, tuple(nodes), shape)
+    node = small_node(op, nodes, shape) if op.small else new_node(op, tuple(nodes), shape)
     for index, output in enumerate(outputs):
         if not several or op.outputs[index] not in op.no_grad_outputs:
             output._node = Output(node, index) if several else node

@@ -100,9 +100,9 @@ class Op:
         self.joint = self.variadic
         self.keeps_outputs = self.keeps_tensors = False
         self.keepers: dict[int, Any] = {}  # what finds the values to save, by which inputs need a gradient
-        #: By device, what gives the gradients from bare arrays, or None; see ``autograd.bare``.
-        self.plain: dict[Device, Callable[[Any, Any], Any] | None] = {}
+        self.plain = PlainGradients(self)
         self.call: Any = None
+        self.small = False  # one or two inputs and nothing else, so that its nodes are small; see ``make_call``
 
     def _read_signature(self) -> None:
         code = self.kernel.__code__
@@ -222,6 +222,19 @@ class Op:
         self.keeps_outputs = any(name in self.outputs for name in self.kept)
         self.keeps_tensors = self.keeps_outputs or any(name in self.inputs for name in self.kept)
         self.keepers.clear()
+
+
+class PlainGradients(dict):
+    """By device, what gives an op's gradients from bare arrays; found when it is first asked for."""
+
+    def __init__(self, op: Op) -> None:
+        self.op = op
+
+    def __missing__(self, device: Device) -> Callable[[Any, Any], Any]:
+        from dovetail.autograd.bare import gradients_on_arrays
+
+        found = self[device] = gradients_on_arrays(self.op, device.backend)
+        return found
 
 
 def parameters_of(rule: Callable[..., Any]) -> list[str]:

@@ -19,7 +19,7 @@ from dovetail.errors import DeviceError, DTypeError, GradError
 from dovetail.modes import active as active_modes
 from dovetail.modes import state, tell
 from dovetail.sizes import Size
-from dovetail.views import shared_of
+from dovetail.views import Shared, shared_of
 
 #: What an array's ``item()`` may give as it is; NumPy has scalars of its own for bfloat16.
 PLAIN = frozenset((float, int, bool, complex))
@@ -356,6 +356,18 @@ class Tensor(metaclass=_TensorType):
 
 #: Makes an empty tensor, whose slots the caller fills: the fastest way there is.
 new_tensor: Any = type.__call__.__get__(Tensor)
+
+
+def twin_of(result: Tensor) -> Tensor:
+    """Return a tensor on a result's memory for its node to save; the result itself refers to that, a cycle."""
+    twin = new_tensor()
+    twin._array, twin._device = result._array, result._device
+    twin._node = twin._grad = None
+    if result._alias is None:
+        twin._alias = result._alias = Shared()
+    else:
+        twin._alias = result._alias.shared
+    return twin
 
 
 def _legacy_arguments(first: Any = (), second: Any = None, *rest: int) -> tuple[Any, Device]:

@@ -44,7 +44,7 @@ def in_place(call: Any, name: str = "") -> Callable[..., Any]:
             old._array, old._alias = self._device.backend.xp.asarray(self._array, copy=True), None
         value = call(old, *args, **kwargs)
         assign(self, value)
-        if definition is not None and value._node.__class__ is Node and value._node.op is definition:
+        if definition is not None and isinstance(value._node, Node) and value._node.op is definition:
             keep_written(value._node, value, self)
         return self
 

@@ -13,7 +13,7 @@ from typing import Any
 from numpy import asarray, ndarray
 
 from dovetail.autograd import hooks
-from dovetail.autograd.graph import FREED, Elsewhere, Node, Output
+from dovetail.autograd.graph import PLACES, Node, Output, SmallNode
 from dovetail.backends.base import Backend
 from dovetail.device import Device
 from dovetail.kernels import plugin_kernels
@@ -22,6 +22,8 @@ from dovetail.op import OPS, Op, parameters_of
 from dovetail.tensor import Tensor, new_tensor
 from dovetail.views import add_into
 
+NODES = (SmallNode, Node)
+IN_GRAPH = (*NODES, Output)  # what an edge is where it leads to no leaf
 FLOATING = 2  # DType.category; bfloat16 has another in ``Device.categories``, since NumPy makes float32 of it
 
 
@@ -51,7 +53,7 @@ class BareWalk:
 
     def run(self, retain: bool, leading: set[int] | None) -> None:
         """Go through all nodes that have a gradient pending, and those that get one, newest first."""
-        heap, pending, adds = self.heap, self.pending, self.receive is None
+        heap, pending, device = self.heap, self.pending, self.device
         following: Any = None  # a node that the last one led to: most often the next, so that it is not put in the heap
         gradient: Any = None
         while heap or following is not None:
@@ -65,69 +67,62 @@ class BareWalk:
             following = gradient = None
             if leading is not None and node.sequence not in leading:
                 continue
-            edges = node.edges
-            for position, grad in enumerate(self.gradients(node, g, retain)):
-                edge = edges[position]
+            op, grads = node.op, None
+            if g.__class__ is not Tensor:
+                try:
+                    grads = op.plain[device](node, g)
+                except Exception:  # freed, another dtype, or a warning that is an error: the rules say it, or mend it
+                    grads = None
+            if grads is None:
+                grads = self.by_rules(node, g)
+            if not retain and op.keeps_tensors:  # shapes and options may stay, as they do in PyTorch
+                node.free()
+            edges = (node.first, node.second) if node.__class__ is SmallNode else node.edges
+            for edge, grad in zip(edges, grads):  # noqa: B905  # to say strict= costs as much as the loop
                 if edge is None or grad is None:
                     continue
-                kind = edge.__class__
-                if kind is not Node:
-                    plain = adds and kind is not Output and grad.__class__ is not Tensor
-                    if plain and grad.shape == edge._array.shape:
-                        self.add(edge, grad, grad is not g)
-                    else:
-                        self.give(edge, self.fitted(grad, edge, node), grad is not g)
+                if edge.__class__ not in NODES:
+                    self.give_leaf(edge, grad, node, grad is not g)
                     continue
                 if grad.shape != edge.shape:
                     grad = self.fitted(grad, edge, node)
-                entry = pending.get(edge.sequence)
-                if entry is not None:
-                    entry[1] = entry[1] + grad
-                elif following is None:
-                    following, gradient = edge, grad
-                elif following is edge:
+                if following is edge:
                     gradient = gradient + grad
+                elif following is None and edge.sequence not in pending:
+                    following, gradient = edge, grad
                 else:
-                    pending[edge.sequence] = [edge, grad]
-                    heappush(heap, edge.sequence)
+                    self.give(edge, grad, True)
 
-    def gradients(self, node: Node, g: Any, retain: bool) -> Any:
-        """Return the gradients of a node's inputs, and free what it saved."""
-        op, kind = node.op, g.__class__
-        try:
-            plain = op.plain[self.device]
-        except KeyError:
-            plain = op.plain[self.device] = gradients_on_arrays(op, self.device.backend)
-        grads = None
-        if plain is not None and kind is not Tensor and node.saved.__class__ is not Elsewhere:
-            try:
-                grads = plain(node, g)
-            except Exception:  # another dtype, or a warning that is an error: the rules say it, or mend it
-                grads = None
-        if grads is None:
-            from dovetail.autograd.engine import gradients
+    def give_leaf(self, edge: Any, grad: Any, node: Node, fresh: bool) -> None:
+        """Hand a gradient to a leaf, or to one of a node's several results."""
+        plain = self.receive is None and edge.__class__ is not Output and grad.__class__ is not Tensor
+        if plain and grad.shape == edge._array.shape:
+            self.add(edge, grad, fresh)
+        else:
+            self.give(edge, self.fitted(grad, edge, node), fresh)
 
-            g = [self.dressed(part) for part in g] if kind is list else self.dressed(g)
-            grads = [self.bared(grad) for grad in gradients(node, g, False)]
-        if not retain and op.keeps_tensors:  # shapes and options may stay, as they do in PyTorch
-            node.saved = FREED
-        return grads
+    def by_rules(self, node: Node, g: Any) -> list:
+        """Return the gradients of a node's inputs by the op's rules on tensors."""
+        from dovetail.autograd.engine import gradients
+
+        g = [self.dressed(part) for part in g] if g.__class__ is list else self.dressed(g)
+        return [self.bared(grad) for grad in gradients(node, g, False)]
 
     def give(self, edge: Any, grad: Any, fresh: bool) -> None:
         """Add a gradient to what a node has pending, or hand it to a leaf."""
         kind = edge.__class__
-        if kind is not Node and kind is not Output:
+        if kind not in IN_GRAPH:
             if self.receive is not None:
                 self.receive(edge, self.dressed(grad), fresh)
             else:
                 self.add(edge, grad, fresh)
             return
-        node = edge if kind is Node else edge.node
+        node = edge.node if kind is Output else edge
         entry = self.pending.get(node.sequence)
         if entry is None:
-            entry = self.pending[node.sequence] = [node, None if kind is Node else [None] * len(node.op.outputs)]
+            entry = self.pending[node.sequence] = [node, [None] * len(node.op.outputs) if kind is Output else None]
             heappush(self.heap, node.sequence)
-        if kind is Node:
+        if kind is not Output:
             entry[1] = grad if entry[1] is None else entry[1] + grad
         else:
             found = entry[1][edge.index]
@@ -151,7 +146,7 @@ class BareWalk:
 
     def fitted(self, grad: Any, edge: Any, node: Node) -> Any:
         """Return a gradient in the shape of the tensor that it belongs to: summed where that was broadcast."""
-        shape = edge.shape if edge.__class__ in (Node, Output) else edge._array.shape
+        shape = edge.shape if edge.__class__ in IN_GRAPH else edge._array.shape
         if grad.shape == shape:
             return grad
         from dovetail.autograd.engine import unbroadcast
@@ -189,17 +184,24 @@ def accumulate(leaf: Any, grad: Any, fresh: bool) -> None:
 ARITHMETIC = ("add", "sub", "mul", "div", "neg", "pow")
 
 
-def gradients_on_arrays(op: Op, backend: Backend) -> Callable[[Node, Any], Any] | None:
-    """Return what gives the gradients of an op from bare arrays, where no plug-in's kernel would be passed over."""
+def gradients_on_arrays(op: Op, backend: Backend) -> Callable[[Node, Any], Any]:
+    """Return what gives the gradients of an op from bare arrays, where no plug-in's kernel would be passed over.
+
+    It gives None for a case, or all cases, that the rules are to take.
+    """
     if OPS.get(op.name) is not op:  # an autograd.Function, or what stands for something in the graph
-        return None
+        return by_rules_alone
     own, stands_for = backend.gradients.get(op.name, (None, ARITHMETIC))
     served = plugin_kernels().get(backend.name, {})
-    return None if any(name in served for name in stands_for) else own or plain_gradients(op)
+    return by_rules_alone if any(name in served for name in stands_for) else own or plain_gradients(op)
 
 
-def plain_gradients(op: Op) -> Callable[[Node, Any], Any] | None:
-    """Return what gives the gradients of a node's inputs from bare arrays, or None for an op with other rules.
+def by_rules_alone(node: Node, g: Any) -> None:
+    """Pass every case on."""
+
+
+def plain_gradients(op: Op) -> Callable[[Node, Any], Any]:
+    """Return what gives the gradients of a node's inputs from bare arrays, if the op's rules are arithmetic.
 
     It is a function of the node and the array that came back, which gives None where saved values have another dtype or
     were changed. It is written as source, one
@@ -207,11 +209,14 @@ def plain_gradients(op: Op) -> Callable[[Node, Any], Any] | None:
     """
     rules: list[Any] = [op.rules.get(name) for name in op.inputs]
     if op.joint or not all(_is_plain(op, rule) for rule in rules):
-        return None
-    lines = ["def gradients(node, g):", "  edges, saved, versions = node.edges, node.saved, node.versions"]
+        return by_rules_alone
+    lines = ["def gradients(node, g):"]
+    if not op.small:
+        lines.append("  edges, saved, versions = node.edges, node.saved, node.versions")
     for place, rule in enumerate(rules):
-        lines += [f"  grad{place} = None", f"  if edges[{place}] is not None:"]
-        lines += [line for word in parameters_of(rule)[1:] for line in _fetching(word, op.kept.index(word))]
+        edge = ("node.first", "node.second")[place] if op.small else f"edges[{place}]"
+        lines += [f"  grad{place} = None", f"  if {edge} is not None:"]
+        lines += [line for word in parameters_of(rule)[1:] for line in _fetching(word, op)]
         lines.append(f"    grad{place} = {_call_of(rule, place)}")
     lines.append("  return " + "".join(f"grad{place}, " for place in range(len(rules))))
     names: dict[str, Any] = {f"rule{place}": rule for place, rule in enumerate(rules)}
@@ -235,15 +240,18 @@ def _is_plain(op: Op, rule: Any) -> bool:
     return all(word in op.inputs or word in op.outputs for word in parameters_of(rule)[1:])
 
 
-def _fetching(word: str, slot: int) -> list[str]:
+def _fetching(word: str, op: Op) -> list[str]:
     """Return the lines that get a saved value's array: unchanged since, and of the dtype of ``g``."""
+    slot = op.kept.index(word)
+    versions = "node.versions" if op.small else "versions"
+    expected = f"(0 if {versions} is None else {versions}[{slot}])"
     return [
-        f"    {word} = saved[{slot}]",
+        f"    {word} = node.{PLACES[slot]}" if op.small else f"    {word} = saved[{slot}]",
         f"    if {word}.__class__ is float or {word}.__class__ is int:",
         f"      if g.__class__ is ndarray: {word} = asarray({word}, g.dtype)",
         "    else:",
         f"      alias = {word}._alias",
-        f"      if alias is not None and alias.version != (0 if versions is None else versions[{slot}]): return None",
+        f"      if alias is not None and alias.version != {expected}: return None",
         f"      {word} = {word}._array",
         f"      if not ({word}.__class__ is g.__class__ is not ndarray or {word}.dtype is g.dtype): return None",
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from dovetail.autograd import hooks
 from dovetail.autograd.bare import BareWalk, accumulate, device_of_bare_walk
-from dovetail.autograd.graph import FREED, Node, Output, saved_values
+from dovetail.autograd.graph import Node, Output, SmallNode, saved_values
 from dovetail.errors import ShapeError
 from dovetail.modes import active as active_modes
 from dovetail.modes import state, tell, through_node
@@ -72,7 +72,7 @@ def _pass_on(
     saved = node.saved
     grads = gradients(node, g, create)
     if not retain and node.op.keeps_tensors:  # shapes and options may stay, as they do in PyTorch
-        node.saved = FREED
+        node.free()
     for position, (edge, grad) in enumerate(zip(node.edges, grads, strict=True)):
         if edge is not None and grad is not None:
             grad = fitted(grad, edge, node.op, position)
@@ -107,7 +107,7 @@ def fitted(grad: Any, edge: Any, op: Any, position: int) -> Any:
 def give(edge: Any, grad: Any, fresh: bool, heap: list[int], pending: dict[int, list], receive: Receive) -> None:
     """Add a gradient to what a node has pending, or hand it to a leaf."""
     kind = edge.__class__
-    if kind is Node:
+    if kind is SmallNode or kind is Node:
         entry = pending.get(edge.sequence)
         if entry is None:
             pending[edge.sequence] = [edge, grad]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count
 from typing import Any, NoReturn
 
 from dovetail.autograd.hooks import Hooks, RemovableHandle, added, of_node
 from dovetail.errors import GradError
 from dovetail.modes import state
-from dovetail.views import shared_of
 
 next_sequence = count(0, -1).__next__
 
@@ -62,6 +62,10 @@ class Node:
     sequence: int
     origin: Any
 
+    def free(self) -> None:
+        """Let go of what was saved."""
+        self.saved = FREED
+
     def name(self) -> str:
         """Return the name that PyTorch shows, such as ``AddBackward0``."""
         from dovetail.autograd.names import grad_name
@@ -90,6 +94,69 @@ def new_node(op: Any, edges: tuple, shape: Any) -> Node:
     node = Node()
     node.op, node.edges, node.shape, node.sequence = op, edges, shape, next_sequence()
     node.saved = node.versions = None
+    return node
+
+
+class SmallNode(Node):
+    """A node of an op with one or two inputs, and little saved: one object, where a ``Node`` holds tuples besides.
+
+    Programs of single numbers make such nodes by the ten thousand, and the garbage collector walks through them all.
+
+    Attributes:
+        first, second: the edges; the second of an op of one input is None.
+        saved_first, saved_second, saved_third: what is saved, in the order of ``op.kept``; where that is more, the
+            first is a tuple of all. Set as far as the op keeps that many; ``FREED`` stands in the first.
+    """
+
+    __slots__ = ("first", "saved_first", "saved_second", "saved_third", "second")
+
+    first: Any
+    second: Any
+    saved_first: Any
+    saved_second: Any
+    saved_third: Any
+
+    def free(self) -> None:
+        self.saved_first, self.saved_second, self.saved_third = FREED, None, None
+
+    @property
+    def edges(self) -> tuple:
+        return (self.first,) if len(self.op.inputs) == 1 else (self.first, self.second)
+
+    @edges.setter
+    def edges(self, edges: Sequence[Any]) -> None:
+        self.first, self.second = edges if len(edges) == 2 else (*edges, None)
+
+    @property
+    def saved(self) -> Any:
+        kept = len(self.op.kept)
+        if not kept:
+            return None
+        if kept > len(PLACES) or self.saved_first.__class__ is Elsewhere:
+            return self.saved_first
+        return tuple([getattr(self, place) for place in PLACES[:kept]])
+
+    @saved.setter
+    def saved(self, values: Any) -> None:
+        kept = len(self.op.kept)
+        if kept > len(PLACES):
+            self.saved_first = values
+            return
+        if values.__class__ is Elsewhere:
+            self.saved_first, self.saved_second, self.saved_third = values, None, None
+            return
+        for place, value in zip(PLACES[:kept], values, strict=False):
+            setattr(self, place, value)
+
+
+PLACES = ("saved_first", "saved_second", "saved_third")
+
+
+def small_node(op: Any, edges: Sequence[Any], shape: Any) -> SmallNode:
+    """Return a ``SmallNode`` that has saved nothing yet."""
+    node = SmallNode()
+    node.op, node.shape, node.sequence = op, shape, next_sequence()
+    node.edges = edges
     return node
 
 
@@ -122,7 +189,7 @@ def _next(edge: Any) -> tuple[Any, int]:
         return None, 0
     if edge.__class__ is Output:
         return edge.node, edge.index
-    return (edge if edge.__class__ is Node else AccumulateGrad(edge)), 0
+    return (edge if isinstance(edge, Node) else AccumulateGrad(edge)), 0
 
 
 class Output:
@@ -147,42 +214,57 @@ def keep(node: Node, needed: int, inputs: tuple, options: dict[str, Any], output
         needed: which inputs do, the first one as bit 0.
     """
     op = node.op
-    keeper = op.keepers.get(needed)
-    if keeper is None:
-        keeper = op.keepers[needed] = _keeper(op, needed)
-    keeper(node, inputs, options, outputs)
-    if packing and state.packers:
-        from dovetail.autograd.saved import packed
-
-        node.saved, node.versions = packed(node.saved), None
+    keeper = op.keepers.get(needed) or keeper_of(op, needed)
+    if op.small:
+        keeper(node, inputs[0], inputs[-1], outputs[0])
+    else:
+        keeper(node, inputs, options, outputs)
 
 
-def _keeper(op: Any, needed: int) -> Any:
-    """Return a function of a node and an op's inputs, options and results that saves what is wanted.
+def keeper_of(op: Any, needed: int) -> Any:
+    """Return, made now, a function that saves in a node what is wanted of an op's inputs, options and results.
 
-    It is written as source, one straight piece: loops and calls would cost several times what they do.
+    It takes those as tuples and a dictionary; for a ``small`` op, the first input, the second and the result. It is
+    written as source, one straight piece: loops and calls would cost several times what they do.
     """
+    from dovetail.tensor import twin_of
+
     wanted = frozenset[str]()
     for position in range(needed.bit_length()):
         if needed >> position & 1:
             wanted |= op.keeps_by_input[0 if op.variadic else position]
-    values = ", ".join(_source(op, name) if name in wanted else "None" for name in op.kept)
-    lines = ["def keep(node, inputs, options, outputs):", f"  saved = node.saved = ({values},)"]
-    kept = range(len(op.inputs)) if not op.variadic else ()
-    for position in [position for position in kept if op.inputs[position] in wanted]:
+    values = [_source(op, name) if name in wanted else "None" for name in op.kept]
+    places = ", ".join(f"node.{place}" for place in PLACES[: len(values)])
+    in_places = op.small and len(values) <= len(PLACES)
+    lines = [
+        f"def keep(node, {'first, second, out' if op.small else 'inputs, options, outputs'}):",
+        "  node.versions = None",
+        f"  {places} = {', '.join(values)}" if in_places else f"  node.saved = ({', '.join(values)},)",
+    ]
+    for name in [name for name in op.inputs if name in wanted and not op.variadic]:
         lines += [
-            f"  value = inputs[{position}]",
+            f"  value = {_source(op, name)}",
             "  if value.__class__ is not float:",
             "    alias = getattr(value, '_alias', None)",
             "    if alias is not None and alias.version:",
-            "      node.versions = versions_of(saved)",
-            "      return",
+            "      node.versions = versions_of(node.saved)",
         ]
     if op.variadic:
-        lines.append("  node.versions = versions_of(saved)")
-    names: dict[str, Any] = {"twin": _twin, "shape_of": _shape_of, "versions_of": versions_of}
+        lines.append("  node.versions = versions_of(node.saved)")
+    lines += ["  if packing: pack(node)"]
+    names: dict[str, Any] = {"twin": twin_of, "shape_of": _shape_of, "versions_of": versions_of}
+    names |= {"packing": packing, "pack": _pack}
     exec("\n".join(lines), names)
-    return names["keep"]
+    keeper = op.keepers[needed] = names["keep"]
+    return keeper
+
+
+def _pack(node: Node) -> None:
+    """Have what a node saved packed away, where this thread has that done."""
+    if state.packers:
+        from dovetail.autograd.saved import packed
+
+        node.saved, node.versions = packed(node.saved), None
 
 
 def versions_of(saved: tuple) -> list[int]:
@@ -192,33 +274,26 @@ def versions_of(saved: tuple) -> list[int]:
 
 def _source(op: Any, name: str) -> str:
     """Return the expression for a value that a rule asks for by this name."""
-    if name in op.inputs:
-        return "inputs" if op.variadic else f"inputs[{op.inputs.index(name)}]"
-    if name in op.outputs:
-        return f"twin(outputs[{op.outputs.index(name)}])"
+    if name in op.outputs and name not in op.inputs:
+        return "twin(out)" if op.small else f"twin(outputs[{op.outputs.index(name)}])"
     if name in op.options:
         return f"options[{name!r}]"
-    if name.endswith("_dtype"):
-        return f"inputs[{op.inputs.index(name.removesuffix('_dtype'))}].dtype"
     if op.variadic:
-        return "tuple([shape_of(value) for value in inputs])"
-    if op.promote in (None, "match") and name.removesuffix("_shape") not in op.optional:  # never a number
-        return f"inputs[{op.inputs.index(name.removesuffix('_shape'))}]._array.shape"
-    return f"shape_of(inputs[{op.inputs.index(name.removesuffix('_shape'))}])"
+        return "inputs" if name in op.inputs else "tuple([shape_of(value) for value in inputs])"
+    owner = name if name in op.inputs else name.removesuffix("_dtype").removesuffix("_shape")
+    position = op.inputs.index(owner)
+    value = ("first", "second")[position] if op.small else f"inputs[{position}]"
+    if name == owner:
+        return value
+    if name.endswith("_dtype"):
+        return f"{value}.dtype"
+    if op.promote in (None, "match") and owner not in op.optional:  # never a number
+        return f"{value}._array.shape"
+    return f"shape_of({value})"
 
 
 def _shape_of(value: Any) -> Any:
     return getattr(getattr(value, "_array", None), "shape", None)
-
-
-def _twin(result: Any) -> Any:
-    """Return a tensor on the result's memory; the result itself refers to its node, which would be a cycle."""
-    from dovetail.tensor import new_tensor
-
-    twin = new_tensor()
-    twin._array, twin._device, twin._alias = result._array, result._device, shared_of(result)
-    twin._node = twin._grad = None
-    return twin
 
 
 def saved_values(node: Node, create_graph: bool) -> Any:

@@ -17,9 +17,8 @@ class PassedError(Exception):
     """A case that the rules are to take."""
 
 
-def array_of(node: Any, slot: int, g: Any) -> Any:
-    """Return a saved tensor's array: unchanged since it was saved, and of the dtype of ``g``."""
-    value = node.saved[slot]
+def array_of(value: Any, node: Any, slot: int, g: Any) -> Any:
+    """Return the array of a tensor that a node saved: unchanged since, and of the dtype of ``g``."""
     alias, array = value._alias, value._array
     if alias is not None and alias.version != (0 if node.versions is None else node.versions[slot]):
         raise PassedError
@@ -32,9 +31,10 @@ def linear(node: Any, g: Any) -> Any:
     if g.ndim != 2:
         return None
     edge_x, edge_weight, edge_bias = node.edges
+    weight, x, _, _ = node.saved
     return (
-        None if edge_x is None else g.dot(array_of(node, 0, g)),
-        None if edge_weight is None else g.T.dot(array_of(node, 1, g)),
+        None if edge_x is None else g.dot(array_of(weight, node, 0, g)),
+        None if edge_weight is None else g.T.dot(array_of(x, node, 1, g)),
         None if edge_bias is None else np.add.reduce(g, 0),
     )
 
@@ -42,26 +42,25 @@ def linear(node: Any, g: Any) -> Any:
 def matmul(node: Any, g: Any) -> Any:
     if g.ndim != 2:
         return None
-    edge_x, edge_y = node.edges
-    y = None if edge_x is None else array_of(node, 0, g)
-    x = None if edge_y is None else array_of(node, 1, g)
+    y = None if node.first is None else array_of(node.saved_first, node, 0, g)
+    x = None if node.second is None else array_of(node.saved_second, node, 1, g)
     if (y is not None and y.ndim != 2) or (x is not None and x.ndim != 2):
         return None
     return None if y is None else g.dot(y.T), None if x is None else x.T.dot(g)
 
 
 def relu(node: Any, g: Any) -> Any:
-    return (g * (array_of(node, 0, g) > 0),)
+    return (cpu_kernels.relu_backward(g, array_of(node.saved_first, node, 0, g)),)
 
 
 def cross_entropy(node: Any, g: Any) -> Any:
-    logits, _, target, weight, _, label_smoothing, reduction = node.saved
+    logits, log_probabilities, target, weight, _, label_smoothing, reduction = node.saved
     if weight is not None or label_smoothing or target._alias is not None or logits.ndim != 2:
         return None
     classes, g = target._array, g[0]
     if classes.dtype is not cpu_kernels.INT64 or not classes.size or classes.min() < 0:  # some may be ignored
         return None
-    return cpu_kernels.plain_slope(g, array_of(node, 1, g), classes, reduction), None, None
+    return cpu_kernels.plain_slope(g, array_of(log_probabilities, node, 1, g), classes, reduction), None, None
 
 
 def sum(node: Any, g: Any) -> Any:

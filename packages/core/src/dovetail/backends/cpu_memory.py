@@ -14,7 +14,7 @@ UPDATES: dict[str, Callable[..., Any]] = {
     "bitwise_and": operator.iand, "bitwise_or": operator.ior, "bitwise_xor": operator.ixor,
     "neg": np.negative, "abs": np.abs, "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p,
     "log2": np.log2, "log10": np.log10, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh,
-    "relu": lambda x, out: np.maximum(x, np.asarray(0, x.dtype), out),
+    "relu": lambda x, out: np.maximum(x, np.zeros((), x.dtype), out),
     "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc, "square": np.square, "sign": np.sign,
 }  # fmt: skip
 

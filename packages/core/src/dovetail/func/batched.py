@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from dovetail.autograd.graph import LEAF, Node, new_node, next_sequence
+from dovetail.autograd.graph import LEAF, Output, new_node, next_sequence
 from dovetail.backends import registry
 from dovetail.backends.base import Backend
 from dovetail.device import Device
@@ -240,7 +240,7 @@ class BatchedBackend(Backend):
 
 
 def _sequence(node: Any) -> int:
-    return node.sequence if type(node) is Node else node.node.sequence
+    return node.node.sequence if type(node) is Output else node.sequence
 
 
 class _Namespace:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dovetail import autograd
-from dovetail.autograd.graph import LEAF, Node, Output, new_node
+from dovetail.autograd.graph import LEAF, Node, Output, SmallNode, new_node
 from dovetail.errors import GradError
 from dovetail.func.batched import FRESH, BatchedArray
 from dovetail.func.tree import Structure, flatten, tree_map
@@ -92,7 +92,7 @@ def _leads_out(stack: list[Any]) -> bool:
         node = edge.node if edge.__class__ is Output else edge
         if node is None:
             continue
-        if node.__class__ is not Node or node.sequence in transforms.fresh:
+        if node.__class__ not in (SmallNode, Node) or node.sequence in transforms.fresh:
             return True
         if node.sequence not in seen:
             seen.add(node.sequence)

@@ -13,7 +13,7 @@ from weakref import ref
 import numpy as np
 
 from dovetail import modes, ops
-from dovetail.autograd.graph import LEAF, Output, new_node
+from dovetail.autograd.graph import LEAF, Output, SmallNode, new_node, next_sequence
 from dovetail.device import Device
 from dovetail.dispatch import record
 from dovetail.errors import DTypeError, ShapeError
@@ -85,8 +85,10 @@ def _of_view(view: View, source: View) -> Shared:
 def _recorded(self: Tensor, out: Tensor, op: Op, key: tuple) -> Tensor:
     """Make ``out`` the result of ``op``, whose gradient needs the sizes and the index alone."""
     edge = self._node
-    node = out._node = new_node(op, (self if edge is LEAF else edge,), out._array.shape)
-    node.saved = (self._array.shape, key)
+    node = out._node = SmallNode()
+    node.op, node.sequence, node.shape = op, next_sequence(), out._array.shape
+    node.first, node.second, node.versions = self if edge is LEAF else edge, None, None
+    node.saved_first, node.saved_second = self._array.shape, key
     return out
 
 

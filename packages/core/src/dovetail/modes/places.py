@@ -14,7 +14,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 import dovetail
-from dovetail.autograd.graph import Node, Output
+from dovetail.autograd.graph import Node, Output, SmallNode
 from dovetail.modes.base import paused, state
 
 Line = tuple[CodeType, int]
@@ -72,7 +72,7 @@ def note(op: Any, out: Any, lines: tuple[Line, ...]) -> None:
     node = getattr(out[0] if out.__class__ is tuple else out, "_node", None)
     if node.__class__ is Output:
         node = node.node
-    if node.__class__ is Node and len(origin_of(node).lines) <= len(lines):
+    if node.__class__ in (SmallNode, Node) and len(origin_of(node).lines) <= len(lines):
         # a backward pass that is recorded itself belongs to the modules of the forward pass
         node.origin = Place(lines, state.modules if state.node is None else origin_of(state.node).modules)
 
