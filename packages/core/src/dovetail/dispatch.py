@@ -321,9 +321,12 @@ def record(op: Op, inputs: tuple, options: dict[str, Any], outputs: tuple, nodes
     several = len(outputs) > 1
     shape = tuple([getattr(out._array, "shape", None) for out in outputs]) if several else outputs[0]._array.shape
     node = small_node(op, nodes, shape) if op.small else new_node(op, tuple(nodes), shape)
-    for index, output in enumerate(outputs):
-        if not several or op.outputs[index] not in op.no_grad_outputs:
-            output._node = Output(node, index) if several else node
+    if several:
+        for index, output in enumerate(outputs):
+            if op.outputs[index] not in op.no_grad_outputs:
+                output._node = Output(node, index)
+    else:
+        outputs[0]._node = node
     if op.kept:
         keep(node, needed, inputs, options, outputs)
 
@@ -333,42 +336,41 @@ def update(op: Op, rows: Iterable[tuple], options: dict[str, Any]) -> None:
 
     What optimizers do for all parameters: with fewer steps for each than a call of the op makes.
     """
-    rows = list(rows)
-    if active_modes and state.modes:
-        for row in rows:
-            op.call(*row, **options)
-        return
-    kernel: Any = None
-    device: Any = None
+    waiting: dict[Device, list[tuple]] = {}
+    seen = active_modes and state.modes
     for row in rows:
-        arrays, _, place = _unwrapped(op, row)
-        if place is None:
+        arrays, _, device = (None, None, None) if seen else _unwrapped(op, row)
+        if device is None:
             op.call(*row, **options)
-            continue
-        if place is not device:
-            device, kernel = place, op.kernels.get(place) or prepared_kernel(op, place)
-            quiet = place.backend.quiet
-        try:
-            with quiet():
-                results = kernel(*arrays, **options)
-        except Exception as error:
-            fail(op, row, options, error)
-        _take_back(op, row, results)
+        elif device in waiting:
+            waiting[device].append((row, arrays))
+        else:
+            waiting[device] = [(row, arrays)]
+    for device, ready in waiting.items():
+        kernel = op.kernels.get(device) or prepared_kernel(op, device)
+        with device.backend.quiet():
+            for row, arrays in ready:
+                try:
+                    results = kernel(*arrays, **options)
+                except Exception as error:
+                    fail(op, row, options, error)
+                _take_back(op, row, results)
 
 
 def _take_back(op: Op, inputs: tuple, results: Any) -> None:
     """Give the arrays that a mutating kernel returns to the tensors that it changed."""
-    if len(op.mutates) == 1:
+    if len(op.writes_to) == 1:
         results = (results,)
-    for position, array in zip(op.writes_to, results, strict=True):
+    for position, array in zip(op.writes_to, results):  # noqa: B905  # to say strict= costs as much as the loop
         target = inputs[position]
         if target is None:
             continue
-        if target._node is not None and state.grad:
+        if target._node is not None and (not unrecorded or state.grad):
             name = op.inputs[position]
             raise GradError(f"{op.name} writes to {name!r}, which needs a gradient; call it under dovetail.no_grad()")
         if array is not target._array:
             target._array = target._device.backend.write(target._array, array)
-        if target._alias is None:
-            target._alias = Shared()
-        target._alias.shared.version += 1
+        alias = target._alias
+        if alias is None:
+            alias = target._alias = Shared()
+        alias.shared.version += 1

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dovetail import autograd, dtypes
 from dovetail import device as devices
-from dovetail import dtypes
 from dovetail.autograd.graph import LEAF, Output
 from dovetail.device import Device
 from dovetail.dtypes import DType
@@ -32,6 +32,11 @@ class _TensorType(type):
     """
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Tensor and len(args) == 2 and args[1].__class__ is Device:
+            out = new_tensor()
+            out._array, out._device = args
+            out._node = out._alias = out._grad = None
+            return out
         if cls.__new__ is not object.__new__ or cls.__init__ is not object.__init__:  # type: ignore[misc]  # its own
             return type.__call__(cls, *args, **kwargs)
         array, device = args if len(args) == 2 and args[1].__class__ is Device else _legacy_arguments(*args, **kwargs)
@@ -198,9 +203,7 @@ class Tensor(metaclass=_TensorType):
         inputs: Any = None,
     ) -> None:
         """Add this tensor's gradients to the ``grad`` of the leaves it was computed from; see ``autograd.backward``."""
-        from dovetail.autograd import backward
-
-        backward((self,), (gradient,), retain_graph, create_graph, inputs)
+        autograd.backward((self,), (gradient,), retain_graph, create_graph, inputs)
 
     def detach(self) -> Tensor:
         """Return a tensor on the same memory that is no part of the graph."""

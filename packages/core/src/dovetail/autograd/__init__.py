@@ -20,7 +20,8 @@ from dovetail.autograd.grad_mode import (
 from dovetail.autograd.graph import LEAF
 from dovetail.autograd.hooks import place_of
 from dovetail.errors import GradError
-from dovetail.modes import state
+from dovetail.modes import set_recording, state
+from dovetail.tensor import Tensor
 
 __all__ = [
     "Function", "Variable", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
@@ -57,9 +58,6 @@ if TYPE_CHECKING:
 
 def _roots(tensors: Sequence[Any], grads: Sequence[Any], what: str) -> list[tuple[Any, Any]]:
     """Pair each tensor's edge with its starting gradient, ones for a single element."""
-    from dovetail.creation import ones_like
-    from dovetail.tensor import Tensor
-
     if len(tensors) != len(grads):
         raise GradError(f"{what}: got {len(tensors)} tensors and {len(grads)} gradients; give one for each")
     roots = []
@@ -80,18 +78,24 @@ def _roots(tensors: Sequence[Any], grads: Sequence[Any], what: str) -> list[tupl
                     f"{what}: grad can be implicitly created only for real outputs, and this one is {tensor.dtype}; "
                     "take .abs() or .real, or give gradient="
                 )
-            ones = tensor._device.backend.ones_at_once(tensor._array)
-            grad = ones_like(tensor) if ones is None else Tensor(ones, tensor._device)
+            grad = _ones_like(tensor)
         else:
             grad = _starting(tensor, grad, what)
         roots.append((tensor if tensor._node is LEAF else tensor._node, grad))
     return roots
 
 
+def _ones_like(tensor: Any) -> Tensor:
+    ones = tensor._device.backend.ones_at_once(tensor._array)
+    if ones is not None:
+        return Tensor(ones, tensor._device)
+    from dovetail.creation import ones_like
+
+    return ones_like(tensor)
+
+
 def _starting(tensor: Any, grad: Any, what: str) -> Any:
     """Return a given gradient of ``tensor``, in its dtype."""
-    from dovetail.tensor import Tensor
-
     if not isinstance(grad, Tensor):
         raise TypeError(f"{what}: gradients can be either tensors or None, but got {type(grad).__name__}")
     if tuple(grad.shape) != tuple(tensor.shape):
@@ -135,32 +139,39 @@ def backward(
     tensors = _as_tuple(tensors)
     grads = (None,) * len(tensors) if grad_tensors is None else _as_tuple(grad_tensors)
     retain = create_graph if retain_graph is None else retain_graph
-    with set_grad_enabled(bool(create_graph)):
+    outer = state.grad
+    set_recording(bool(create_graph) and not state.inference)
+    try:
         if inputs is None:
             walk(_roots(tensors, grads, "backward"), retain, create_graph, accumulate, {})
-            return
-        roots = _roots(tensors, grads, "backward")
-        wanted = {id(tensor) for tensor in _fillable(inputs)}
+        else:
+            _backward_to(_as_tuple(inputs), _roots(tensors, grads, "backward"), retain, create_graph)
+    finally:
+        set_recording(outer)
 
-        def receive(leaf: Any, grad: Any, fresh: bool) -> None:
-            if id(leaf) in wanted:
-                accumulate(leaf, grad, fresh)
 
-        places = [place_of(tensor._node) for tensor in _as_tuple(inputs) if tensor._node is not LEAF]
-        watched: dict[tuple[int, int], Callable[[Any], None]] = {
-            (node.sequence, index): _let_pass for node, index in places
-        }
-        leading = leading_to(roots, wanted, {node.sequence for node, _ in places})
-        walk(roots, retain, create_graph, receive, watched, leading, wanted)
+def _backward_to(inputs: tuple, roots: list, retain: bool, create: bool) -> None:
+    """Walk, and fill the ``grad`` of some tensors alone."""
+    wanted = {id(tensor) for tensor in _fillable(inputs)}
+
+    def receive(leaf: Any, grad: Any, fresh: bool) -> None:
+        if id(leaf) in wanted:
+            accumulate(leaf, grad, fresh)
+
+    places = [place_of(tensor._node) for tensor in inputs if tensor._node is not LEAF]
+    watched: dict[tuple[int, int], Callable[[Any], None]] = {
+        (node.sequence, index): _let_pass for node, index in places
+    }
+    leading = leading_to(roots, wanted, {node.sequence for node, _ in places})
+    walk(roots, retain, create, receive, watched, leading, wanted)
 
 
 def _let_pass(grad: Any) -> None:
     """Take note of no gradient: the tensor retains it itself."""
 
 
-def _fillable(inputs: Any) -> tuple:
+def _fillable(inputs: tuple) -> tuple:
     """Return the tensors whose ``grad`` is to be filled, and have the computed ones among them retain it."""
-    inputs = _as_tuple(inputs)
     if not inputs:
         raise GradError(
             "backward: inputs is empty; name the tensors whose grad to fill, or leave it out for all leaves"
@@ -284,8 +295,6 @@ def _gradients_of(inputs: tuple, roots: list, retain: bool, create: bool) -> lis
 
 def gradients_of_composition(composed: Callable[..., Any], g: Any, values: tuple) -> list:
     """Return the gradient of ``composed(*values)``, given that of its results, for each value (None where none)."""
-    from dovetail.tensor import Tensor
-
     create = state.grad
     with enable_grad():
         twins = [

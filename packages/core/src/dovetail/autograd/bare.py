@@ -29,10 +29,13 @@ FLOATING = 2  # DType.category; bfloat16 has another in ``Device.categories``, s
 
 def device_of_bare_walk(roots: list[tuple[Any, Any]]) -> Device | None:
     """Return the roots' device where operators on its arrays give what the ops give, otherwise None."""
-    device = roots[0][1]._device if roots else None
-    if device is None or not device.backend.plain_operators or any(grad._device is not device for _, grad in roots):
-        return None
-    return device
+    device: Any = None
+    for _, grad in roots:
+        if device is None:
+            device = grad._device
+        elif grad._device is not device:
+            return None
+    return device if device is not None and device.backend.plain_operators else None
 
 
 class BareWalk:

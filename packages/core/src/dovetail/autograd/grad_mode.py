@@ -13,9 +13,8 @@ from dovetail.modes import set_recording, state
 class _GradMode:
     """Sets, in this thread, whether operations are recorded; a context manager and a decorator."""
 
-    def __init__(self, mode: bool) -> None:
-        self.mode = mode
-        self.outer: list[tuple[bool, bool]] = []
+    mode: bool
+    outer: list[tuple[bool, bool]]
 
     def _begin(self) -> None:
         set_recording(self.mode and not state.inference)
@@ -91,10 +90,8 @@ def _between_yields(mode: _GradMode, function: Callable[..., Any]) -> Callable[.
 def _made(cls: Any, function: Any, mode: bool) -> Any:
     """Return a new mode, or ``function`` under it where the class is used as a decorator without parentheses."""
     made = object.__new__(cls)
-    if function is None:
-        return made
-    _GradMode.__init__(made, mode)
-    return made(function)
+    made.mode, made.outer = mode, []
+    return made if function is None else made(function)
 
 
 class no_grad(_GradMode):
@@ -112,9 +109,6 @@ class no_grad(_GradMode):
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
         return _made(cls, function, False)
 
-    def __init__(self) -> None:
-        super().__init__(False)
-
 
 class enable_grad(_GradMode):
     """Record operations in this block or function, also inside ``no_grad``; not inside ``inference_mode``."""
@@ -122,18 +116,12 @@ class enable_grad(_GradMode):
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
         return _made(cls, function, True)
 
-    def __init__(self) -> None:
-        super().__init__(True)
-
 
 class inference_mode(_GradMode):
     """As ``no_grad``, and ``enable_grad`` inside changes nothing; ``inference_mode(False)`` records again."""
 
     def __new__(cls, mode: bool | Callable[..., Any] = True) -> Any:
-        return _made(cls, None if isinstance(mode, bool) else mode, False)
-
-    def __init__(self, mode: bool = True) -> None:
-        super().__init__(not mode)
+        return _made(cls, None, not mode) if isinstance(mode, bool) else _made(cls, mode, False)
 
     def _begin(self) -> None:
         self._restore((self.mode, not self.mode))
@@ -149,7 +137,7 @@ class set_grad_enabled(_GradMode):
     def __init__(self, mode: bool) -> None:
         if not isinstance(mode, bool):
             raise TypeError(f"set_grad_enabled takes True or False, got {type(mode).__name__}")
-        super().__init__(mode)
+        self.mode, self.outer = mode, []
         self.called_from = state.grad, state.inference
         self._begin()
 

@@ -58,7 +58,7 @@ def cross_entropy(node: Any, g: Any) -> Any:
     if weight is not None or label_smoothing or target._alias is not None or logits.ndim != 2:
         return None
     classes, g = target._array, g[0]
-    if classes.dtype is not cpu_kernels.INT64 or not classes.size or classes.min() < 0:  # some may be ignored
+    if classes.dtype is not cpu_kernels.INT64 or not classes.size or classes[classes.argmin()] < 0:  # some ignored
         return None
     return cpu_kernels.plain_slope(g, array_of(log_probabilities, node, 1, g), classes, reduction), None, None
 
