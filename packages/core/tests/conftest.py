@@ -189,7 +189,8 @@ def _alike(ours, theirs):
     if isinstance(theirs, list):
         return isinstance(ours, list) and len(ours) == len(theirs) and all(map(_alike, ours, theirs))
     if isinstance(theirs, float) and isinstance(ours, float):
-        return abs(ours - theirs) <= 2e-5 * max(1.0, abs(theirs)) or (ours != ours and theirs != theirs)
+        close = ours == theirs or abs(ours - theirs) <= 2e-5 * max(1.0, abs(theirs))
+        return close or (ours != ours and theirs != theirs)
     return ours == theirs
 
 

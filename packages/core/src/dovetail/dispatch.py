@@ -250,20 +250,18 @@ def execute(op: Op, inputs: tuple, options: dict[str, Any]) -> Any:
     if op.takes_dtype and options["dtype"] is not None:
         native = {**options, "dtype": device.backend.native_dtype(options["dtype"])}
     try:
-        kernel = op.kernels.get(device) or prepared_kernel(op, device)
         if op.mutates:
+            kernel = op.kernels.get(device) or prepared_kernel(op, device)
             with device.backend.quiet():  # such a kernel cannot be run again
                 return _take_back(op, inputs, kernel(*arrays, **native))
-        results = kernel(*arrays, **native)
+        results = op.kernels[device](*arrays, **native)
     except Exception as error:
         results = again(op, inputs, arrays, device, error, options, native)
-    if op.outputs == ONE:
-        out: Any = _made(results, device)
-        outputs: Any = (out,)
-    else:
-        out = outputs = tuple([_made(result, device) for result in results])
-    if op.differentiable and (native is options or options["dtype"].is_differentiable):
-        record(op, inputs, options, outputs, nodes)
+    several = len(op.outputs) > 1
+    out: Any = tuple([_made(result, device) for result in results]) if several else _made(results, device)
+    recorded = nodes.count(None) < len(nodes) and op.differentiable and (not unrecorded or state.grad)
+    if recorded and (native is options or options["dtype"].is_differentiable):
+        record(op, inputs, options, out if several else (out,), nodes)
     if op.view:
         mark_view(op, inputs[0], options, out)
     return out

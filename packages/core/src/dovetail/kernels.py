@@ -27,7 +27,7 @@ def prepared_kernel(op: Op, device: Device) -> Callable[..., Any]:
         if getattr(kernel, "complete", False):  # it never passes a case on
             break
     kernel = candidates[0] if len(candidates) == 1 else _first_taker(candidates)
-    prepared = op.kernels[device] = backend.prepare(kernel, arity)
+    prepared = op.kernels[device] = backend.prepare(backend.suited(kernel, op), arity)
     return prepared
 
 

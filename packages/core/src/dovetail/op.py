@@ -219,7 +219,7 @@ class Op:
             self.evaluators = Op.finish(self)
         self.differentiable = any(self.evaluators)
         self.joint = self.variadic or self.joint_rule is not None
-        self.keeps_outputs = any(name in self.outputs for name in self.kept)
+        self.keeps_outputs = any(name in self.outputs and name not in self.inputs for name in self.kept)
         self.keeps_tensors = self.keeps_outputs or any(name in self.inputs for name in self.kept)
         self.keepers.clear()
 

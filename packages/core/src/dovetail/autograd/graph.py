@@ -344,7 +344,7 @@ def _with_history(node: Node, saved: list[Any]) -> list[Any]:
     op, fresh = node.op, list(saved)
     for slot, name in enumerate(op.kept):
         value = saved[slot]
-        if name in op.outputs and value is not None:
+        if name in op.outputs and name not in op.inputs and value is not None:
             twin = fresh[slot] = type(value)._plain(value._array, value._device)
             if name not in op.no_grad_outputs:
                 twin._node = node if len(op.outputs) == 1 else Output(node, op.outputs.index(name))

@@ -331,6 +331,10 @@ class Backend:
         """Run a kernel that raised a warning about its numbers again, without warnings."""
         return kernel(*arrays, **options)
 
+    def suited(self, kernel: Callable[..., Any], op: Any) -> Callable[..., Any]:
+        """Return ``kernel`` as it is to be run for ``op`` here: as it is, or in a wider dtype than it is given, say."""
+        return kernel
+
     def prepare(self, kernel: Callable[..., Any], arity: int | None) -> Callable[..., Any]:
         """Return what the dispatcher calls for ``kernel``: a function of the arrays (and options) alone.
 

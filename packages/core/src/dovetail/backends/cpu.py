@@ -13,6 +13,7 @@ import numpy as np
 
 from dovetail.backends.base import Backend
 from dovetail.backends.cpu_gradients import GRADIENTS
+from dovetail.backends.cpu_halves import EXACT, in_float32
 from dovetail.backends.cpu_index import WRITERS
 from dovetail.backends.cpu_kernels import KERNELS, Direct
 from dovetail.backends.cpu_memory import UPDATES, VIEW_KERNELS, is_dense, memory_of, span_of, steps_of
@@ -215,6 +216,10 @@ class CpuBackend(Backend):
     def run_quietly(self, kernel: Callable[..., Any], *arrays: Any, **options: Any) -> Any:
         with np.errstate(all="ignore"):
             return kernel(*arrays, **options)
+
+    def suited(self, kernel: Callable[..., Any], op: Any) -> Callable[..., Any]:
+        exact = isinstance(kernel, Direct) or op.view or op.mutates or op.name in EXACT
+        return kernel if exact else in_float32(kernel)
 
     def prepare(self, kernel: Callable[..., Any], arity: int | None) -> Callable[..., Any]:
         """Run the kernel without floating-point warnings, on arrays, also where NumPy gave scalars for 0-d."""

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.backends import cpu_kernels
+from dovetail.backends.cpu_kernels import relu_backward
+from dovetail.backends.cpu_softmax import INT64, log_softmax_backward, plain_slope, softmax_backward
 
 
 class PassedError(Exception):
@@ -50,7 +51,7 @@ def matmul(node: Any, g: Any) -> Any:
 
 
 def relu(node: Any, g: Any) -> Any:
-    return (cpu_kernels.relu_backward(g, array_of(node.saved_first, node, 0, g)),)
+    return (relu_backward(g, array_of(node.saved_first, node, 0, g)),)
 
 
 def cross_entropy(node: Any, g: Any) -> Any:
@@ -58,9 +59,21 @@ def cross_entropy(node: Any, g: Any) -> Any:
     if weight is not None or label_smoothing or target._alias is not None or logits.ndim != 2:
         return None
     classes, g = target._array, g[0]
-    if classes.dtype is not cpu_kernels.INT64 or not classes.size or classes[classes.argmin()] < 0:  # some ignored
+    if classes.dtype is not INT64 or not classes.size or classes[classes.argmin()] < 0:  # some ignored
         return None
-    return cpu_kernels.plain_slope(g, array_of(log_probabilities, node, 1, g), classes, reduction), None, None
+    return plain_slope(g, array_of(log_probabilities, node, 1, g), classes, reduction), None, None
+
+
+def softmax(node: Any, g: Any) -> Any:
+    out, dim = node.saved
+    found = softmax_backward(np, g, array_of(out, node, 0, g), dim=dim)
+    return None if found is NotImplemented else (found,)
+
+
+def log_softmax(node: Any, g: Any) -> Any:
+    out, dim = node.saved
+    found = log_softmax_backward(np, g, array_of(out, node, 0, g), dim=dim)
+    return None if found is NotImplemented else (found,)
 
 
 def sum(node: Any, g: Any) -> Any:
@@ -75,5 +88,7 @@ GRADIENTS: dict[str, tuple[Callable[[Any, Any], Any], tuple[str, ...]]] = {
     "matmul": (matmul, ("matmul",)),
     "relu": (relu, ("relu_backward",)),
     "cross_entropy": (cross_entropy, ("cross_entropy_backward",)),
+    "softmax": (softmax, ("softmax_backward",)),
+    "log_softmax": (log_softmax, ("log_softmax_backward",)),
     "sum": (sum, ("expand",)),
 }

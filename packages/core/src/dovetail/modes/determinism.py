@@ -65,7 +65,7 @@ def _by_reference(definition: Op, device: Any) -> Any:
         twin = copy.copy(definition)
         plain = not twin.options and not twin.variadic and not twin.optional
         arity = len(twin.inputs) if plain and len(twin.inputs) <= 2 else None
-        twin.kernels = {device: device.backend.prepare(definition.kernel, arity)}
+        twin.kernels = {device: device.backend.prepare(device.backend.suited(definition.kernel, definition), arity)}
         found = twin.call = _reference_calls[key] = make_call(twin)
         found.definition = twin
     return found

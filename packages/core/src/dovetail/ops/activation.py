@@ -175,7 +175,15 @@ def softmax(xp, x, *, dim):
     return powers / xp.sum(powers, axis=dim, keepdims=True)
 
 
-softmax.vjp(x=lambda g, out, dim: out * (g - (g * out).sum(dim, keepdim=True)))
+@op(promote=None)
+def softmax_backward(xp, grad, out, *, dim):
+    """Return the gradient of ``softmax`` for its input."""
+    return out * (grad - xp.sum(grad * out, axis=dim, keepdims=True))
+
+
+softmax.vjp(x=lambda g, out, dim: softmax_backward(g, out, dim=dim))
+softmax_backward.vjp_of(lambda grad, out, dim: out * (grad - (grad * out).sum(dim, keepdim=True)))
+softmax_backward.sample(lambda make: [Sample(make(3, 4), make(3, 4), dim=1), Sample(make(2, 3), make(2, 3), dim=0)])
 softmax.sample(lambda make: [Sample(make(3, 4), dim=1), Sample(make(2, 3, 2), dim=0), Sample(make(3), dim=-1)])
 
 
@@ -188,5 +196,13 @@ def log_softmax(xp, x, *, dim):
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=dim, keepdims=True))
 
 
-log_softmax.vjp(x=lambda g, out, dim: g - exp(out) * g.sum(dim, keepdim=True))
+@op(promote=None)
+def log_softmax_backward(xp, grad, out, *, dim):
+    """Return the gradient of ``log_softmax`` for its input."""
+    return grad - xp.exp(out) * xp.sum(grad, axis=dim, keepdims=True)
+
+
+log_softmax.vjp(x=lambda g, out, dim: log_softmax_backward(g, out, dim=dim))
+log_softmax_backward.vjp_of(lambda grad, out, dim: grad - exp(out) * grad.sum(dim, keepdim=True))
+log_softmax_backward.sample(lambda make: [Sample(make(3, 4), make(3, 4), dim=1), Sample(make(2, 3), make(2, 3), dim=0)])
 log_softmax.sample(lambda make: [Sample(make(3, 4), dim=1), Sample(make(2, 3, 2), dim=0), Sample(make(3), dim=-1)])
