@@ -61,6 +61,9 @@ HALVES = {
     "cross_entropy": lambda x: ops.cross_entropy(x, dovetail.tensor([1, 2]))[0],
     "weighted cross_entropy": lambda x: ops.cross_entropy(x, dovetail.tensor([1, 2]), x[0])[0],
     "scatter_add": lambda x: x.new_zeros(1).scatter_add(0, dovetail.zeros(3000, dtype=dovetail.int64), x[0]),
+    "scatter_add_": lambda x: x.new_zeros(1).scatter_add_(0, dovetail.zeros(3000, dtype=dovetail.int64), x[0]),
+    "index_add_": lambda x: x.new_zeros(1).index_add_(0, dovetail.zeros(3000, dtype=dovetail.int64), x[0]),
+    "index_put_": lambda x: x.new_zeros(1).index_put_((dovetail.zeros(3000, dtype=dovetail.int64),), x[0], True),
     "index_add": lambda x: x.new_zeros(1).index_add(0, dovetail.zeros(3000, dtype=dovetail.int64), x[0]),
 }
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.backends.cpu_halves import HALVES
+
 INT64 = np.dtype(np.int64)
 _WIDE = 128  # elements from which adding one row costs less by itself than element by element
 _SMALL = 4096  # elements up to which what NumPy needs for places is kept, or is not worth preparing
@@ -55,6 +57,9 @@ def put_(xp: Any, x: Any, value: Any, *, index: Any) -> Any:
 
 
 def put_add_(xp: Any, x: Any, value: Any, *, index: Any) -> Any:
+    if x.dtype in HALVES:
+        x[...] = put_add_(xp, x.astype(np.float32), value.astype(np.float32), index=index)
+        return x
     arrays = [part for part in index if isinstance(part, np.ndarray)]
     if all(part.dtype == np.bool_ for part in arrays[:1]) and len(arrays) < 2:  # nothing is picked twice
         x[index] = np.logical_or(x[index], value) if x.dtype == np.bool_ else x[index] + value
@@ -141,6 +146,9 @@ def scatter_add_(xp: Any, x: Any, index: Any, src: Any, *, dim: int) -> Any:
 
 
 def _at(function: Any, x: Any, index: Any, src: Any, dim: int) -> Any:
+    if x.dtype in HALVES:
+        x[...] = _at(function, x.astype(np.float32), index, src.astype(np.float32), dim)
+        return x
     array, places, values = _prepared(x, index, src, dim)
     function.at(array, places, values)
     return x
