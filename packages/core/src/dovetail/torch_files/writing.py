@@ -46,7 +46,7 @@ def write(obj: Any, file: BinaryIO) -> None:
 
     Args:
         obj: what ``dovetail.save`` takes.
-        file: a binary file to write to, from where it stands.
+        file: a binary file to write to, from its beginning; it need not be seekable.
 
     Raises:
         SaveError: something in ``obj`` is of another type, or PyTorch could not read it; the text says where and which.
