@@ -45,7 +45,7 @@ def test_lambda_per_group():
     assert scheduler.get_last_lr() == [1.0, 0.0]
     scheduler.step()
     assert scheduler.get_last_lr() == [0.5, 2.0]
-    assert "lr_lambdas" not in scheduler.state_dict()
+    assert scheduler.state_dict()["lr_lambdas"] == [None, None]
     with pytest.raises(ValueError, match=r"LambdaLR takes one function or one per group \(2\); got 1"):
         lr_scheduler.LambdaLR(optimizer, [abs])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
+from types import FunctionType
 from typing import Any
 
 from dovetail.optim.optimizer import Optimizer
@@ -186,11 +187,17 @@ class LambdaLR(LRScheduler):
         return [base * function(self.last_epoch) for base, function in zip(self.base_lrs, self.lr_lambdas, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything but the optimizer and the functions, which no file can hold."""
-        return {name: value for name, value in super().state_dict().items() if name != "lr_lambdas"}
+        """Return everything but the optimizer; of ``lr_lambdas`` None for functions and others' attributes."""
+        plain = [
+            None if isinstance(each, FunctionType) else dict(getattr(each, "__dict__", {})) for each in self.lr_lambdas
+        ]
+        return {**super().state_dict(), "lr_lambdas": plain}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned; the functions stay as they are."""
+        """Take over what `state_dict` returned; functions stay as they are, other callables get their attributes."""
+        for each, attributes in zip(self.lr_lambdas, state_dict.get("lr_lambdas", ()), strict=False):
+            if attributes:
+                vars(each).update(attributes)
         super().load_state_dict({name: value for name, value in state_dict.items() if name != "lr_lambdas"})
 
 
