@@ -10,8 +10,8 @@ import json
 import warnings
 from typing import Any
 
-from dovetail import safetensors_file
-from dovetail.atomic import Target, name_of, opened
+from dovetail import safetensors_file, sharded
+from dovetail.atomic import Target, name_of, opened, replace
 from dovetail.device import Device, resolve
 from dovetail.errors import DeviceError, DTypeError, SaveError
 from dovetail.structure import Decoder, Encoder
@@ -20,7 +20,7 @@ __all__ = ["load", "save"]
 
 _FORMAT = "1"
 _FORMAT_KEY, _STRUCTURE_KEY = "dovetail", "dovetail.structure"
-FORMATS = ("safetensors",)
+FORMATS = ("safetensors", "torch")
 
 
 def save(obj: Any, path: Target, *, format: str = "safetensors") -> None:
@@ -34,7 +34,7 @@ def save(obj: Any, path: Target, *, format: str = "safetensors") -> None:
             dict, OrderedDict, list and tuple, nested as you like.
         path: the file's name, a URL for fsspec (``s3://...``), or a file open for writing bytes, which is written to as
             it comes; ``.safetensors`` is the usual ending.
-        format: ``"safetensors"``.
+        format: ``"safetensors"``, or ``"torch"`` for a ``.pt`` file that PyTorch opens.
 
     Raises:
         SaveError: something in ``obj`` is of another type; the text says where and which.
@@ -52,6 +52,11 @@ def save(obj: Any, path: Target, *, format: str = "safetensors") -> None:
     """
     if format not in FORMATS:
         raise ValueError(f"save writes the formats {', '.join(FORMATS)}; got {format!r}")
+    if format == "torch":
+        from dovetail.torch_files import writing
+
+        replace(path, lambda file: writing.write(obj, file))
+        return
     encoder = Encoder()
     try:
         encoded = encoder.encode(obj, ())
@@ -99,9 +104,22 @@ def load(
     placed = resolve(device if map_location is None else map_location)
     verify = not mmap if verify is None else verify
     name = name_of(path)
+    if name.endswith(sharded.ENDING):
+        return _sharded(name, placed, verify, mmap)
     with opened(path) as file:
         reader = safetensors_file.Reader(name, file, verify, mmap)
         return _object_in(reader, placed, strict)
+
+
+def _sharded(name: str, device: Device, verify: bool, mmap: bool) -> dict[str, Any]:
+    """Return the tensors of a model in several files, of which ``name`` is the index."""
+
+    def read(shard: str) -> dict[str, Any]:
+        with opened(shard) as file:
+            return safetensors_file.Reader(shard, file, verify, mmap).read()[0]
+
+    decoder = Decoder(name, sharded.read_arrays(name, read), device)
+    return {tensor: decoder.tensor(tensor, {}) for tensor in decoder.arrays}
 
 
 def _object_in(reader: safetensors_file.Reader, device: Device, strict: bool) -> Any:

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
+from dovetail.atomic import opened
 from dovetail.errors import LoadError
 
 ENDING = ".index.json"
@@ -22,15 +23,12 @@ _FORBIDDEN = "/\\:\0"  # in a shard's name: it is a file's own name, never a way
 Array = TypeVar("Array")
 
 
-def read_arrays(
-    path: str, read: Callable[[str], Mapping[str, Array]], open_file: Callable[..., Any] = open
-) -> dict[str, Array]:
+def read_arrays(path: str, read: Callable[[str], Mapping[str, Array]]) -> dict[str, Array]:
     """Return all arrays of the shards that an index names, in the index's order.
 
     Args:
         path: the index's name, a path or a URL; the shards are in the same folder.
         read: returns a shard's arrays by name, given its path; called once for each shard.
-        open_file: opens the index, as the built-in ``open`` does.
 
     Raises:
         LoadError: the index is damaged, a shard is not there, or their tensors are not those that the index states; the
@@ -49,7 +47,7 @@ def read_arrays(
         {'b': tensor([0.]), 'w': tensor([1., 1.])}
         >>> folder.cleanup()
     """
-    places = read_index(path, open_file)
+    places = read_index(path)
     names: dict[str, set[str]] = {}
     for name, shard in places.items():
         names.setdefault(shard, set()).add(name)
@@ -64,12 +62,11 @@ def read_arrays(
     return {name: found[name] for name in places}
 
 
-def read_index(path: str, open_file: Callable[..., Any] = open) -> dict[str, str]:
+def read_index(path: str) -> dict[str, str]:
     """Return the shard's file name for each tensor's name; the shards themselves are not looked at.
 
     Args:
         path: the index's name.
-        open_file: opens it, as the built-in ``open`` does.
 
     Raises:
         LoadError: the index is too large, no JSON, names something twice, or a shard that is in another folder.
@@ -84,7 +81,7 @@ def read_index(path: str, open_file: Callable[..., Any] = open) -> dict[str, str
             _fail(path, f"it names {repeated!r:.100} twice")
         return once
 
-    with open_file(path, "rb") as file:
+    with opened(path) as file:
         content = file.read(_LARGEST_INDEX + 1)
     if len(content) > _LARGEST_INDEX:
         _fail(path, f"it is larger than {_LARGEST_INDEX} bytes, more than an index may have")

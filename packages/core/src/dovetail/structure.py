@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.lib.array_utils import byte_bounds
 
 from dovetail import dtypes, safetensors_file
 from dovetail.device import Device
 from dovetail.errors import DTypeError, LoadError, SaveError
+from dovetail.overlaps import bounds, memory, overlapping
 from dovetail.tensor import Size, Tensor
 
 _LARGEST_INTEGER_BITS = 10_000  # Python reads no longer numbers from text
-_SAVABLE = (
+SAVABLE = (
     "tensors, NumPy arrays and numbers, int, float, complex, bool, str, bytes, None, dtypes and devices, "
     "in dict, OrderedDict, list and tuple"
 )
@@ -52,7 +52,7 @@ class Encoder:
             encoder = Encoder.scalar
         if encoder is None:
             kind = f"{type(value).__module__}.{type(value).__qualname__}"
-            raise SaveError(f"cannot save {readable(path)}, a {kind}; what can be saved is {_SAVABLE}")
+            raise SaveError(f"cannot save {readable(path)}, a {kind}; what can be saved is {SAVABLE}")
         return encoder(self, value, path)
 
     def plain(self, value: Any, path: tuple[Any, ...]) -> Any:
@@ -128,21 +128,22 @@ class Encoder:
 
         Arrays that share memory are stored as views of one: the one that covers all of them, or their memory itself.
         """
-        for group in sharing(list(self.stored.values())):
+        arrays = {key: stored.array for key, stored in self.stored.items()}
+        for keys in overlapping(arrays):
+            group = [self.stored[key] for key in keys]
             base = covering(group)
             if base is None:
-                memory, start = memory_under(group)
                 name = self.free_name((*group[0].path, "memory"))
-                self.arrays[name] = memory
+                self.arrays[name] = memory(*span(group), group)
             else:
-                name, start = self.free_name(base.path), byte_bounds(base.array)[0]
+                name = self.free_name(base.path)
                 self.arrays[name] = base.array
             for stored in group:
                 for reference, tag in stored.references:
                     reference[tag] = name
                     if stored is not base:
                         array = stored.array
-                        place = array.__array_interface__["data"][0] - start
+                        place = array.__array_interface__["data"][0] - span(group)[0]
                         reference["view"] = [array.dtype.name, place, list(array.shape), list(array.strides)]
         return self.arrays
 
@@ -157,6 +158,8 @@ class Encoder:
     def storable(array: np.ndarray, path: tuple[Any, ...]) -> np.ndarray:
         if array.dtype.name == "complex128":  # the format has no such dtype: real and imaginary parts side by side
             return np.lib.stride_tricks.as_strided(array.real, (*array.shape, 2), (*array.strides, 8))
+        if array.dtype.byteorder == ">":
+            array = array.astype(array.dtype.newbyteorder("="))
         if not safetensors_file.can_hold(array.dtype):
             raise SaveError(
                 f"cannot save {readable(path)}, an array of dtype {array.dtype}; arrays of bool, integer, float "
@@ -182,52 +185,18 @@ class Stored:
         self.references: list[tuple[dict[str, Any], str]] = []
 
 
-def sharing(found: list[Stored]) -> Iterable[list[Stored]]:
-    """Return the arrays in groups that share memory, in the order in which they were found."""
-    order = {id(stored): position for position, stored in enumerate(found)}
-    groups: list[list[Stored]] = []
-    end = -1
-    alone = [stored for stored in found if not stored.array.size or stored.array.dtype.byteorder == ">"]
-    others = [stored for stored in found if stored.array.size and stored.array.dtype.byteorder != ">"]
-    for stored in sorted(others, key=lambda stored: byte_bounds(stored.array)):
-        begin, until = byte_bounds(stored.array)
-        if begin < end:
-            groups[-1].append(stored)
-        else:
-            groups.append([stored])
-        end = max(end, until)
-    groups += [[stored] for stored in alone]
-    for group in groups:
-        group.sort(key=lambda stored: order[id(stored)])
-    return sorted(groups, key=lambda group: order[id(group[0])])
-
-
 def covering(group: list[Stored]) -> Stored | None:
     """Return the first array that shows all the memory of a group in its order, or the only one."""
     if len(group) == 1:
         return group[0]
-    begin = min(byte_bounds(stored.array)[0] for stored in group)
-    end = max(byte_bounds(stored.array)[1] for stored in group)
-    for stored in group:
-        if stored.array.flags.c_contiguous and byte_bounds(stored.array) == (begin, end):
-            return stored
-    return None
+    whole = span(group)
+    return next((one for one in group if one.array.flags.c_contiguous and bounds(one.array) == whole), None)
 
 
-def memory_under(group: list[Stored]) -> tuple[np.ndarray, int]:
-    """Return the memory that arrays show parts of, as bytes, and where it begins."""
-    begin = min(byte_bounds(stored.array)[0] for stored in group)
-    end = max(byte_bounds(stored.array)[1] for stored in group)
-    shown = _Memory(begin, end - begin, group)
-    return np.asarray(shown), begin
-
-
-class _Memory:
-    """Some bytes in memory, which its owners keep alive."""
-
-    def __init__(self, begin: int, count: int, owners: Any) -> None:
-        self.owners = owners
-        self.__array_interface__ = {"data": (begin, True), "shape": (count,), "typestr": "|u1", "version": 3}
+def span(group: list[Stored]) -> tuple[int, int]:
+    """Return the addresses between which arrays lie."""
+    lows, highs = zip(*[bounds(stored.array) for stored in group], strict=True)
+    return min(lows), max(highs)
 
 
 _ENCODERS: dict[type, Callable[[Encoder, Any, tuple[Any, ...]], Any]] = {
@@ -293,7 +262,7 @@ class Decoder:
             self.whole[key] = array
         return array
 
-    def view(self, memory: np.ndarray, dtype: str, place: int, shape: list[int], strides: list[int]) -> np.ndarray:
+    def view(self, stored: np.ndarray, dtype: str, place: int, shape: list[int], strides: list[int]) -> np.ndarray:
         """Return an array on the memory of another, all of it inside."""
         steps = list(zip(shape, strides, strict=True))
         if not all(type(number) is int for pair in steps for number in pair) or type(place) is not int:
@@ -301,11 +270,11 @@ class Decoder:
         kind = safetensors_file.dtype_named(dtype)
         low = place + sum(min(0, (size - 1) * step) for size, step in steps)
         high = place + sum(max(0, (size - 1) * step) for size, step in steps) + kind.itemsize
-        if min(shape, default=1) < 1 or low < 0 or high > memory.nbytes:
-            raise ValueError(f"a view of bytes {low} to {high} is outside the {memory.nbytes} bytes stored")
-        found = np.ndarray(shape, kind, memory.reshape(-1).view(np.uint8), place, strides)
+        if min(shape, default=1) < 1 or low < 0 or high > stored.nbytes:
+            raise ValueError(f"a view of bytes {low} to {high} is outside the {stored.nbytes} bytes stored")
+        found = np.ndarray(shape, kind, stored.reshape(-1).view(np.uint8), place, strides)
         if kind == np.bool_:
-            looked_at = found.view(np.uint8) if found.size <= memory.nbytes else memory.reshape(-1).view(np.uint8)
+            looked_at = found.view(np.uint8) if found.size <= stored.nbytes else stored.reshape(-1).view(np.uint8)
             if looked_at.max() > 1:
                 raise ValueError("a view of bool holds other bytes than 0 and 1")
         return found

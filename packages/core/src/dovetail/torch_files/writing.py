@@ -8,7 +8,6 @@ Source: https://docs.pytorch.org/docs/stable/notes/serialization.html; the opcod
 
 from __future__ import annotations
 
-import ctypes
 import pickle
 import struct
 import sys
@@ -18,9 +17,11 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from dovetail import dtypes, serialization
+from dovetail import dtypes
 from dovetail.device import Device
 from dovetail.errors import SaveError
+from dovetail.overlaps import bounds, memory, overlapping
+from dovetail.structure import SAVABLE, Encoder, readable
 from dovetail.tensor import Size, Tensor
 from dovetail.torch_files.zip_writing import ALIGNMENT, Archive
 
@@ -104,13 +105,13 @@ class _Arrays:
     def add(self, value: Any, raw: Any, to_numpy: Callable[[Any], np.ndarray], path: Path) -> None:
         if id(value) in self.identities:
             return
-        identity = serialization._Encoder.identity(raw)
+        identity = Encoder.identity(raw)
         self.identities[id(value)] = identity
         if identity not in self.by_identity:
             array = to_numpy(raw)
             if array.dtype.name not in _STORAGES and array.dtype.name not in _UNTYPED:
                 raise SaveError(
-                    f"cannot save {serialization._readable(path)}, an array of dtype {array.dtype}; "
+                    f"cannot save {readable(path)}, an array of dtype {array.dtype}; "
                     f"PyTorch's files have {', '.join([*_STORAGES, *sorted(_UNTYPED)])}"
                 )
             self.kept += [raw, array]
@@ -123,7 +124,6 @@ class _Storage(NamedTuple):
     key: str
     content: np.ndarray
     dtype: str | None
-    owners: list[np.ndarray]  # whose memory the content is
 
 
 class _View(NamedTuple):
@@ -139,13 +139,11 @@ class _View(NamedTuple):
 def _lay_out(arrays: dict[Any, tuple[np.ndarray, Path]]) -> tuple[dict[Any, _View], list[_Storage]]:
     """Return a view for each array, and the storages: arrays whose memory overlaps share one."""
     plain = {identity: (_representable(array), path) for identity, (array, path) in arrays.items()}
-    group_of = {identity: group for group in _overlapping(plain) for identity in group}
     views: dict[Any, _View] = {}
     storages: list[_Storage] = []
-    for identity in plain:
-        if identity not in views:
-            group = {member: plain[member] for member in group_of[identity]}
-            storages.append(_store(str(len(storages)), group, views))
+    for identities in overlapping({identity: array for identity, (array, _) in plain.items()}):
+        group = {identity: plain[identity] for identity in identities}
+        storages.append(_store(str(len(storages)), group, views))
     return views, storages
 
 
@@ -157,62 +155,40 @@ def _representable(array: np.ndarray) -> np.ndarray:
     return np.array(array, array.dtype.newbyteorder("="), order="C")
 
 
-def _bounds(array: np.ndarray) -> tuple[int, int]:
-    return np.lib.array_utils.byte_bounds(array)
-
-
-def _overlapping(arrays: dict[Any, tuple[np.ndarray, Path]]) -> list[list[Any]]:
-    """Return the arrays' identities, together where what lies between first and last byte overlaps."""
-    groups: list[list[Any]] = []
-    end = -1
-    filled = {identity: _bounds(array) for identity, (array, _) in arrays.items() if array.size}
-    for identity, (low, high) in sorted(filled.items(), key=lambda item: item[1]):
-        if low < end:
-            groups[-1].append(identity)
-        else:
-            groups.append([identity])
-        end = max(end, high)
-    return groups + [[identity] for identity, (array, _) in arrays.items() if not array.size]
-
-
 def _store(key: str, group: dict[Any, tuple[np.ndarray, Path]], views: dict[Any, _View]) -> _Storage:
     """Return the storage of arrays that overlap, and add the views of it."""
     if len(group) == 1:
         ((identity, (array, path)),) = group.items()
-        low, high = _bounds(array)
+        low, high = bounds(array)
         if array.nbytes < high - low:  # nobody else shows what lies between its elements
             group = {identity: (np.array(array, order="C"), path)}
-    bounds = [_bounds(array) for array, _ in group.values() if array.size] or [(0, 0)]
-    low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
+    ends = [bounds(array) for array, _ in group.values() if array.size] or [(0, 0)]
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
     pad = _padding(low, group)
-    content = _memory(low, high)
+    owners = [array for array, _ in group.values()]
+    content = memory(low, high, owners)
     if pad:
         content = np.concatenate([np.zeros(pad, np.uint8), content])
     names = {array.dtype.name for array, _ in group.values()}
     typed = len(names) == 1 and names <= _STORAGES.keys()
-    storage = _Storage(key, content, names.pop() if typed else None, [array for array, _ in group.values()])
+    storage = _Storage(key, content, names.pop() if typed else None)
     for identity, (array, _) in group.items():
-        offset = (_bounds(array)[0] - low + pad) // array.itemsize if array.size else 0
+        offset = (bounds(array)[0] - low + pad) // array.itemsize if array.size else 0
         views[identity] = _View(storage, offset, array.shape, _stride(array), array.dtype.name)
     return storage
 
 
 def _padding(low: int, group: dict[Any, tuple[np.ndarray, Path]]) -> int:
     """Return how many bytes to put in front, so that each array begins at a multiple of its own element size."""
-    begins = [(_bounds(array)[0] - low, array.itemsize) for array, _ in group.values() if array.size]
+    begins = [(bounds(array)[0] - low, array.itemsize) for array, _ in group.values() if array.size]
     for pad in range(16):
         if all((pad + begin) % itemsize == 0 for begin, itemsize in begins):
             return pad
     path = next(iter(group.values()))[1]
     raise SaveError(
-        f"cannot save {serialization._readable(path)}: it shares memory with an array of another dtype at a distance "
+        f"cannot save {readable(path)}: it shares memory with an array of another dtype at a distance "
         "that is no multiple of the element size; save a copy of one of them"
     )
-
-
-def _memory(low: int, high: int) -> np.ndarray:
-    """Return the bytes at these addresses; whoever owns them must be kept alive."""
-    return np.ctypeslib.as_array((ctypes.c_uint8 * (high - low)).from_address(low)) if high else np.empty(0, np.uint8)
 
 
 def _stride(array: np.ndarray) -> tuple[int, ...]:
@@ -246,8 +222,8 @@ class _Pickler:
     def write(self, value: Any, path: Path) -> None:
         writer = _Pickler.tensor if id(value) in self.views else _WRITERS.get(type(value))
         if writer is None:
-            where, kind = serialization._readable(path), f"{type(value).__module__}.{type(value).__qualname__}"
-            raise SaveError(f"cannot save {where}, a {kind}; what can be saved is {serialization._SAVABLE}")
+            where, kind = readable(path), f"{type(value).__module__}.{type(value).__qualname__}"
+            raise SaveError(f"cannot save {where}, a {kind}; what can be saved is {SAVABLE}")
         writer(self, value, path)
 
     def put(self, *pieces: bytes) -> None:
@@ -282,7 +258,7 @@ class _Pickler:
         try:
             content = value.encode()
         except UnicodeEncodeError as error:
-            where = serialization._readable(path)
+            where = readable(path)
             raise SaveError(f"cannot save {where}, a str that is no Unicode text: {error}") from None
         self.put(pickle.BINUNICODE + struct.pack("<I", len(content)), content)
         self.remember(("text", value))
@@ -294,7 +270,7 @@ class _Pickler:
         content = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
         if len(content) > _LARGEST_INTEGER_BYTES:
             raise SaveError(
-                f"cannot save {serialization._readable(path)}, an int of {value.bit_length()} bits; "
+                f"cannot save {readable(path)}, an int of {value.bit_length()} bits; "
                 f"PyTorch's files have integers of up to {_LARGEST_INTEGER_BYTES * 8 - 1}; use bytes for it"
             )
         self.put(pickle.LONG1 + bytes([len(content)]), content)
@@ -302,7 +278,7 @@ class _Pickler:
     def once(self, value: Any, path: Path, write_items: Callable[[Any, Path], None]) -> None:
         """Write a container, or refer to it where it was written before."""
         if id(value) in self.open:
-            where = serialization._readable(path)
+            where = readable(path)
             raise SaveError(f"cannot save {where}: the {type(value).__name__} contains itself")
         if not self.recall(id(value)):
             self.open.add(id(value))
@@ -334,7 +310,7 @@ class _Pickler:
         self.put(pickle.MARK)
         for key, item in value.items():
             if isinstance(key, Tensor | np.generic):
-                where, kind = serialization._readable(path), type(key).__name__
+                where, kind = readable(path), type(key).__name__
                 raise SaveError(f"cannot save {where}: one of its keys is a {kind}; use .item()")
             self.write(key, (*path, key))
             self.write(item, (*path, key))
@@ -343,7 +319,7 @@ class _Pickler:
     def device(self, value: Device, path: Path) -> None:
         if value.type not in _DEVICES:
             raise SaveError(
-                f"cannot save {serialization._readable(path)}, the device {str(value)!r}: PyTorch has "
+                f"cannot save {readable(path)}, the device {str(value)!r}: PyTorch has "
                 f"{', '.join(_DEVICES)}; save its name as a str"
             )
         self.call("torch", "device", *((value.type,) if value.index is None else (value.type, value.index)))
