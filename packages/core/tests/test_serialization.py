@@ -302,8 +302,8 @@ def entry(dtype="F32", shape=(1,), offsets=(0, 4)):
     ("content", "text"),
     [
         (b"", r"not a safetensors file, or cut off: its 0 bytes begin with b''"),
-        (b"\x80\x02}q\x00." * 9, "not a safetensors file, or cut off"),
-        (b"PK\x03\x04" + bytes(50), "this is a zip archive, such as PyTorch and NumPy write"),
+        (b"\x80\x02}q\x00." * 9, r"a pickle that torch.save did not write, or damaged"),
+        (b"PK\x03\x04" + bytes(50), "its zip archive is damaged or cut off"),
         (struct.pack("<Q", 2**63) + b"{}", "where the length of a header of up to 100 MB"),
         (file_of(b"[]"), "its header is a JSON list, not an object"),
         (file_of(b"{]"), "its header is not JSON"),

@@ -16,7 +16,8 @@ FIRST, SECOND = "model-00001-of-00002.safetensors", "model-00002-of-00002.safete
 
 def arrays_of(path):
     """A shard's arrays."""
-    return safetensors_file.read(path)[0]
+    with open(path, "rb") as file:
+        return safetensors_file.Reader(path, file).read()[0]
 
 
 @pytest.fixture

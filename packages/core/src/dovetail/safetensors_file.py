@@ -224,11 +224,6 @@ class Reader:
 
     def _header(self) -> dict[str, Any]:
         start = self.file.read(8)
-        if start[:4] == b"PK\x03\x04":
-            self.fail(
-                "this is a zip archive, such as PyTorch and NumPy write, not a safetensors file; "
-                "write it again there with safetensors.torch.save_file"
-            )
         length = int.from_bytes(start, "little")
         if len(start) < 8 or not 2 <= length <= min(_LARGEST_HEADER, self.size - 8):
             self.fail(

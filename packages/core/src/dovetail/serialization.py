@@ -7,6 +7,7 @@ The arrays go into a safetensors file under their paths (``model.fc1.weight``), 
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from typing import Any
 
@@ -107,6 +108,13 @@ def load(
     if name.endswith(sharded.ENDING):
         return _sharded(name, placed, verify, mmap)
     with opened(path) as file:
+        start = file.read(512)
+        file.seek(-len(start), os.SEEK_CUR)
+        if start[4:8] != bytes(4) or start[:1] == b"\x80" or start[:2] == b"PK":  # else a safetensors header's length
+            from dovetail.torch_files import reading
+
+            if reading.recognises(start):
+                return reading.read(name, file, device=placed, verify=verify, mmap=mmap)
         reader = safetensors_file.Reader(name, file, verify, mmap)
         return _object_in(reader, placed, strict)
 
