@@ -6,6 +6,7 @@ import functools
 import io
 import json
 import os
+import random
 import zlib
 
 import numpy as np
@@ -109,6 +110,21 @@ def test_an_unknown_format_and_a_header_that_is_too_large_are_refused(path, monk
     ):
         save(list(range(1000, 2200)), path)
     assert not path.exists()
+
+
+def test_states_of_generators_come_back(path):
+    dovetail.manual_seed(3)
+    generator = dovetail.Generator().manual_seed(4)
+    state = {"global": dovetail.get_rng_state(), "own": generator.get_state(), "python": random.getstate()}
+    save(state, path)
+    expected = dovetail.rand(3), dovetail.rand(3, generator=generator), random.random()
+    loaded = load(path)
+    dovetail.set_rng_state(loaded["global"])
+    generator.set_state(loaded["own"])
+    random.setstate(loaded["python"])
+    assert expected[0].equal(dovetail.rand(3))
+    assert expected[1].equal(dovetail.rand(3, generator=generator))
+    assert expected[2] == random.random()
 
 
 # Memory maps and checks
