@@ -1,5 +1,6 @@
 """Files that lie are loaded or refused with LoadError, in bounded time and memory; nothing else comes of them."""
 
+import functools
 import json
 import random
 import struct
@@ -95,10 +96,15 @@ def test_headers_of_any_content(path, header, metadata, data):
     check(struct.pack("<Q", len(text)) + text + data, path)
 
 
+@functools.cache
+def two_tensors(path):
+    save({"weight": np.arange(6.0), "index": np.arange(3)}, path)
+    return path.read_bytes()
+
+
 def with_structure(text, path):
     """A file with right checksums, two tensors and this structure."""
-    save({"weight": np.arange(6.0), "index": np.arange(3)}, path)
-    file = File(path.read_bytes())
+    file = File(two_tensors(path))
     file.metadata["dovetail.structure"] = text
     file.seal()
     return file.content()
@@ -152,15 +158,13 @@ def test_numbers_too_long_for_a_text_are_refused_in_words(path):
 
 @pytest.mark.parametrize("kind", ["list", "dict"])
 def test_depths_near_the_limit_of_the_interpreter(kind, path):
-    for depth in [100, 300, 500, 800, *range(900, 1010, 9), 100_000]:
+    """What can just be read may be too deep for what comes after, such as for being written into an error."""
+    for depth in [100, 500, *range(900, 1010), 100_000]:
         deep = "[" * depth + "]" * depth if kind == "list" else '{"a":' * depth + "0" + "}" * depth
         check(with_structure(deep, path), path)
-        for entry in (
-            '{"a": %s}',
-            '{"a": {"dtype": "F32", "shape": %s, "data_offsets": [0, 0]}}',
-            '{"__metadata__": %s}',
-        ):
-            text = (entry % deep).encode()
+        for entry in ('"a": %s', '"a": {"dtype": "F32", "shape": %s, "data_offsets": [0, 0]}', '"__metadata__": %s'):
+            sealed = "" if "metadata" in entry else '"__metadata__": {"dovetail": "1", "dovetail.header": "0"}, '
+            text = ("{" + sealed + entry % deep + "}").encode()
             check(struct.pack("<Q", len(text)) + text, path)
 
 

@@ -62,11 +62,32 @@ def _run_doctor(arguments: argparse.Namespace) -> int:
     found = report.problems(report.examine())
     _print(["versions", *report.version_lines(), "", "backends", *report.backend_lines()])
     _print(["", "plug-ins", *report.plugin_lines(), ""])
+    _print(_problem_lines(found))
+    return 1 if found else 0
+
+
+def _run_inspect(arguments: argparse.Namespace) -> int:
+    from dovetail import inspection
+
+    try:
+        lines, found = inspection.describe(arguments.file, verify=not arguments.no_verify)
+    except OSError as error:
+        print(f"dovetail: error: cannot read {arguments.file}: {error.strerror}", file=sys.stderr)
+        return 1
+    _print([*lines, ""])
+    _print(_problem_lines(found))
+    return 1 if found else 0
+
+
+def _problem_lines(found: list[str]) -> list[str]:
     if not found:
-        _print(["no problems found"])
-        return 0
-    _print([f"{len(found)} problem{'s' if len(found) > 1 else ''} found:", *(f"  {problem}" for problem in found)])
-    return 1
+        return ["no problems found"]
+    return [f"{len(found)} problem{'s' if len(found) > 1 else ''} found:", *(f"  {problem}" for problem in found)]
+
+
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a file of dovetail.save, any safetensors file or one of PyTorch")
+    parser.add_argument("--no-verify", action="store_true", help="do not read the data to compare its checksums")
 
 
 def _add_backend(parser: argparse.ArgumentParser) -> None:
@@ -92,6 +113,13 @@ BUILT_IN = (
         "report versions, backends and plug-ins, and why what does not work does not",
         _run_doctor,
         example="dovetail doctor   # exit code 0 when all is well, 1 when something is broken",
+    ),
+    Command(
+        "inspect",
+        "show what a file of tensors holds and whether its checksums hold; nothing in it is run",
+        _run_inspect,
+        _add_file,
+        "dovetail inspect best.safetensors   # exit code 1 when the file is damaged",
     ),
 )
 
@@ -154,7 +182,7 @@ def _dispatch(words: list[str]) -> int:
     known = built_in if words and words[0] in built_in else commands()
     parser = argparse.ArgumentParser(
         prog="dovetail",
-        description="Look into a Dovetail installation.",
+        description="Look into a Dovetail installation and its files.",
         epilog="example:\n  dovetail doctor",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
