@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from dovetail import load, save
 from dovetail.errors import LoadError
+from dovetail.inspection import describe
 from fuzz_load import File, made, nested, odd_value, outcome, valid_files
 
 MANY = settings(
-    max_examples=1000, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=500, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -184,3 +185,15 @@ def test_odd_values_are_drawn_in_every_kind():
     draw = random.Random(0)
     assert {type(odd_value(draw)) for _ in range(500)} == {type(None), bool, str, list, dict, int, float}
     assert nested(2) == [[0]]
+
+
+@MANY
+@given(st.integers(0, 2**32))
+def test_inspection_of_files_with_changed_parts(valid, path, seed):
+    path.write_bytes(made(random.Random(seed), valid))
+    try:
+        lines, _ = describe(path)
+    except LoadError as error:
+        assert str(error).startswith(str(path))
+    else:
+        assert all(line.isprintable() for line in lines)
