@@ -196,7 +196,7 @@ def sealed(structure, format_="1"):
 def test_a_structure_that_no_save_wrote_is_a_problem_and_the_tensors_are_shown(structure, path):
     path.write_bytes(sealed(structure))
     lines, problems = describe(path)
-    assert lines[-2:] == ["dict of 1", "  weight: tensor uint8 [1], 1 byte, checksum d202ef8d holds"]
+    assert lines[-1].strip() == "weight: tensor uint8 [1], 1 byte, checksum d202ef8d holds"
     [problem] = problems
     assert problem.startswith("its structure is damaged: ")
 
@@ -231,7 +231,7 @@ def test_objects_of_pytorch_files_are_shown_as_trees(path, monkeypatch):
     """The reader of these files has tests of its own; here it gives an object."""
     weight = dovetail.ones(2, 3, requires_grad=True)
     loaded = OrderedDict([("fc.weight", weight), ("tied", weight), ("extra", [1, 2]), ("n", {"a": np.zeros(2)})])
-    monkeypatch.setattr("dovetail.serialization.load", lambda path: loaded)
+    monkeypatch.setattr("dovetail.serialization.load", lambda *arguments, **options: loaded)
     path.write_bytes(b"PK\x03\x04")
     lines, problems = describe(path)
     assert lines[1:] == [
@@ -247,6 +247,63 @@ def test_objects_of_pytorch_files_are_shown_as_trees(path, monkeypatch):
     assert problems == []
     path.write_bytes(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.")
     assert describe(path)[0][1] == "written by  PyTorch, as a pickle, as before version 1.6"
+
+
+def test_views_of_one_memory_say_so(path):
+    weight = dovetail.arange(6, dtype=dovetail.float32)
+    save({"all": weight, "row": weight[:2], "tied": weight}, path)
+    lines, problems = describe(path)
+    checksum = f"{zlib.crc32(weight.numpy()):08x}"
+    assert lines[4:] == [
+        "dict of 3",
+        f"  all: tensor float32 [6], 24 bytes, checksum {checksum} holds",
+        "  row: tensor float32 [2], a view of all",
+        "  tied: tensor, the same as all",
+    ]
+    assert problems == []
+    save([weight[3:], weight[:4]], path)
+    lines, problems = describe(path)
+    assert lines[5] == f"  0: tensor float32 [3], a view of 0.memory (uint8 [24], 24 bytes, checksum {checksum} holds)"
+    assert lines[6] == "  1: tensor float32 [4], a view of 0.memory"
+    assert problems == []
+
+
+@pytest.fixture
+def sharded(tmp_path):
+    for name, arrays in (("one", {"a": np.arange(3.0)}), ("two", {"b": np.zeros(2), "c": np.ones(1)})):
+        safetensors.numpy.save_file(arrays, tmp_path / f"{name}.safetensors")
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(
+        json.dumps({"weight_map": {"a": "one.safetensors", "b": "two.safetensors", "c": "two.safetensors"}})
+    )
+    return index
+
+
+def test_an_index_shows_each_of_its_shards(sharded):
+    lines, problems = describe(sharded)
+    assert lines[0].endswith(" bytes, an index of 3 tensors in 2 files")
+    assert [line for line in lines if "tensor float64" in line] == [
+        "  a: tensor float64 [3], 24 bytes",
+        "  b: tensor float64 [2], 16 bytes",
+        "  c: tensor float64 [1], 8 bytes",
+    ]
+    assert problems == []
+
+
+def test_a_missing_and_a_damaged_shard_are_problems(sharded):
+    save({"b": np.zeros(2), "c": np.ones(1)}, sharded.parent / "two.safetensors")
+    content = (sharded.parent / "two.safetensors").read_bytes()
+    (sharded.parent / "two.safetensors").write_bytes(content[:-1] + b"\1")
+    (sharded.parent / "one.safetensors").unlink()
+    missing, damaged = describe(sharded)[1]
+    assert missing.startswith("one.safetensors: [Errno 2] No such file or directory")
+    assert damaged.startswith("two.safetensors: tensor 'c' is damaged")
+
+
+def test_a_shard_of_another_model_is_a_problem(sharded):
+    safetensors.numpy.save_file({"other": np.zeros(2)}, sharded.parent / "two.safetensors")
+    [problem] = describe(sharded)[1]
+    assert problem.startswith("it places tensor 'b' (and 1 more) in shard 'two.safetensors', which does not hold it")
 
 
 def test_a_file_with_code_in_it_is_not_run(path, inspect):

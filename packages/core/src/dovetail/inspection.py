@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail import safetensors_file, serialization
+from dovetail import safetensors_file, serialization, sharded
 from dovetail.errors import LoadError
 from dovetail.tensor import Tensor
 
@@ -88,60 +88,74 @@ def describe(path: str | os.PathLike[str], verify: bool = True) -> tuple[list[st
         []
         >>> folder.cleanup()
     """
-    with open(path, "rb") as file:
+    name = os.fspath(path)
+    with open(name, "rb") as file:
         start = file.read(4)
         size = os.fstat(file.fileno()).st_size
-    first = f"file        {_word(os.path.basename(path))}, {_size(size)}"
+    first = f"file        {_word(os.path.basename(name))}, {_size(size)}"
+    if name.endswith(sharded.ENDING):
+        return _shards(name, first, verify)
     if start.startswith(_PICKLED):
-        node = _Objects().node(serialization.load(path), "")
+        node = _Objects().node(serialization.load(name, "cpu", verify=verify), "")
         how = "a zip archive" if start == _PICKLED[0] else "a pickle, as before version 1.6"
         return [first, f"written by  PyTorch, as {how}", "", *node.lines()], []
-    header, metadata = _read_header(path)
-    stored = _stored(path, header, metadata, verify)
+    with open(name, "rb") as file:
+        stored, metadata = _stored(safetensors_file.Reader(name, file), verify)
     problems = [
-        f"tensor {name!r} is damaged: its checksum is {found.checksum}, that of its data {found.actual}"
-        for name, found in stored.items()
+        f"tensor {tensor!r} is damaged: its checksum is {found.checksum}, that of its data {found.actual}"
+        for tensor, found in stored.items()
         if found.damaged
     ]
-    node = _Node(f"dict of {len(stored)}", [(_word(name), _Node(f"tensor {stored[name].text()}")) for name in stored])
+    node = _Node(
+        f"dict of {len(stored)}", [(_word(tensor), _Node(f"tensor {stored[tensor].text()}")) for tensor in stored]
+    )
     if serialization._FORMAT_KEY in metadata:
-        node = _structure(metadata, stored, problems) or node
+        problems += _refusal(name)
+        node = _structure(metadata, stored) or node
     lines = [first, _writer(metadata), _checksums(stored, verify), *_metadata_lines(metadata), "", *node.lines()]
     return lines, problems
 
 
-def _read_header(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the tensors' entries and the metadata of a safetensors file, after every check but that of the data."""
-    with open(path, "rb") as file:
-        reader = safetensors_file._Reader(os.fspath(path), file)
-        header = reader._header()
-        metadata = header.pop(safetensors_file.METADATA, {})
-        if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-            reader.fail("its metadata is damaged: it must map strings to strings")
-        reader._checksums(header, metadata)
-        reader._layout(header)
-    return header, metadata
+def _refusal(name: str) -> list[str]:
+    """Return why a file cannot be loaded, whatever its data; nothing if it can."""
+    try:
+        serialization.load(name, "cpu", mmap=True)
+    except LoadError as error:
+        text = str(error).removeprefix(f"{name}: ")
+        return [text if text.isprintable() else repr(text)]
+    return []
 
 
-def _stored(
-    path: str | os.PathLike[str], header: dict[str, Any], metadata: dict[str, str], verify: bool
-) -> dict[str, _Stored]:
-    """Return every tensor of the file; with its data's checksum when there is one to compare."""
-    checksums = json.loads(metadata.get(safetensors_file.CHECKSUMS, "{}"))
+def _shards(name: str, first: str, verify: bool) -> tuple[list[str], list[str]]:
+    """Return what an index of shards and the shards hold, each after the other, and what is wrong with them."""
+    places = sharded.read_index(name)
+    shards = list(dict.fromkeys(places.values()))
+    lines, problems = [f"{first}, an index of {len(places)} tensors in {len(shards)} files"], []
+    for shard in shards:
+        try:
+            inside, wrong = describe(sharded.shard_path(name, shard), verify)
+        except (LoadError, OSError) as error:
+            inside, wrong = [f"file        {_word(shard)}, cannot be read"], [str(error)]
+        lines += ["", *inside]
+        problems += [f"{_word(shard)}: {what}" for what in wrong]
+    return lines, problems or _refusal(name)
+
+
+def _stored(reader: safetensors_file.Reader, verify: bool) -> tuple[dict[str, _Stored], dict[str, str]]:
+    """Return every tensor of the file, with its data's checksum when there is one to compare, and the metadata."""
+    header, metadata, checksums = reader.header()
+    layout = reader._layout(header)
+    data = reader.file.tell()
     found = {}
-    with open(path, "rb") as file:
-        data = 8 + int.from_bytes(file.read(8), "little")
-        for name, entry in header.items():
-            begin, end = entry["data_offsets"]
-            dtype = safetensors_file._NUMPY_NAMES[entry["dtype"]]
-            found[name] = _Stored(dtype, entry["shape"], end - begin, str(checksums.get(name, "")))
-            if verify and found[name].checksum:
-                file.seek(data + begin)
-                actual = 0
-                for position in range(begin, end, _CHUNK):
-                    actual = zlib.crc32(file.read(min(_CHUNK, end - position)), actual)
-                found[name].actual = f"{actual:08x}"
-    return found
+    for name, (dtype, shape, begin, end) in layout.items():
+        found[name] = _Stored(dtype.name, list(shape), end - begin, str(checksums.get(name, "")))
+        if verify and checksums:
+            reader.file.seek(data + begin)
+            actual = 0
+            for position in range(begin, end, _CHUNK):
+                actual = zlib.crc32(reader.file.read(min(_CHUNK, end - position)), actual)
+            found[name].actual = f"{actual:08x}"
+    return {name: found[name] for name in header}, metadata
 
 
 def _writer(metadata: dict[str, str]) -> str:
@@ -168,20 +182,13 @@ def _metadata_lines(metadata: dict[str, str]) -> list[str]:
     return [f"metadata    {_word(key)}: {_short(value)}" for key, value in metadata.items() if key not in known]
 
 
-def _structure(metadata: dict[str, str], stored: dict[str, _Stored], problems: list[str]) -> _Node | None:
-    """Return the tree of an object that Dovetail saved; None, and a problem more, when it cannot be told."""
-    format_ = metadata[serialization._FORMAT_KEY]
-    if format_ != serialization._FORMAT:
-        problems.append(
-            f"written in format {format_!r}; this Dovetail reads {serialization._FORMAT!r}; try a newer one"
-        )
-        return None
+def _structure(metadata: dict[str, str], stored: dict[str, _Stored]) -> _Node | None:
+    """Return the tree of an object that Dovetail saved; None when it cannot be told."""
     try:
         structures = _Structures(stored)
         node = structures.node(json.loads(metadata[serialization._STRUCTURE_KEY]), "")
         node.lines()  # as deep as it may be
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError, LoadError) as error:
-        problems.append(f"its structure is damaged: {type(error).__name__}: {_short(str(error))}")
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
         return None
     rest = [(_word(name), _Node(f"tensor {stored[name].text()}")) for name in stored if name not in structures.seen]
     return _Node(node.text, [*node.children, ("(not in the structure)", _Node("", rest))]) if rest else node
@@ -242,8 +249,6 @@ class _Structures(_Objects):
         if not tag.startswith("$"):
             return super().node(value, place)
         content, kind = value[tag], tag[1:]
-        if tag not in serialization._DECODERS:
-            raise LoadError(f"there is no kind of value {tag!r}")
         if kind in ("tensor", "array", "scalar"):
             return self.reference(kind, content, value, place)
         if kind in ("dict", "ordered"):
@@ -255,10 +260,15 @@ class _Structures(_Objects):
         return _Node(f"{kind} {_short(content) if not isinstance(content, str) else _word(content)}")
 
     def reference(self, kind: str, name: str, value: dict[str, Any], place: str) -> _Node:
+        stored, gradient = self.stored[name], _gradient(value.get("requires_grad"))
         first = self.seen.setdefault(name, place)
+        if "view" in value:  # on memory that others show too: what is stored is told once
+            dtype, _, shape, _ = value["view"]
+            memory = f" ({stored.text()})" if first == place else ""
+            return _Node(f"{kind} {_word(dtype)} {_short(shape)}, a view of {_word(name)}{memory}{gradient}")
         if first != place:
             return _Node(f"{kind}, the same as {first}")
-        return _Node(f"{kind} {self.stored[name].text(value.get('dtype'))}{_gradient(value.get('requires_grad'))}")
+        return _Node(f"{kind} {stored.text(value.get('dtype'))}{gradient}")
 
     def label(self, key: Any) -> str:
         if isinstance(key, dict):
