@@ -35,10 +35,11 @@ def every_kind() -> dict[str, Any]:
         name: dovetail.from_numpy((np.arange(3) % 2).astype(dovetail.dtypes.named(name).numpy))
         for name in dovetail.dtypes.DTYPES
     }
-    tied = dovetail.ones(2, requires_grad=True)
+    tied, shown = dovetail.ones(2, requires_grad=True), dovetail.arange(6)
     return {
         "tensors": tensors,
         "tied": [tied, tied],
+        "views": [shown, shown[2:], shown.reshape(2, 3).T],
         "shapes": (np.zeros((0, 3)), np.array(5), np.arange(6).reshape(2, 3).T),
         "plain": [None, True, 7, -(10**20), 0.1, float("nan"), float("inf"), 2 - 1j, "ünï", b"\x00\xff"],
         "ordered": OrderedDict([(1, "one"), ((2, 3), {"$odd": None})]),

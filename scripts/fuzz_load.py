@@ -55,6 +55,19 @@ def odd_value(draw: random.Random) -> Any:
     return draw.choice(plain)
 
 
+def view(draw: random.Random) -> list[Any]:
+    """A view of stored memory, mostly of more of it than there is."""
+    count = draw.choice([0, 1, 1, 2, 3, 64])
+    numbers = [0, 1, 2, 3, 4, 8, -8, 2**31, 2**62, 2**63]
+    sizes, steps = ([draw.choice([*numbers, odd_value(draw)]) for _ in range(count)] for _ in range(2))
+    return [
+        draw.choice(["float32", "bool", "int64", "complex64", "complex128", "U8", ""]),
+        draw.choice(numbers),
+        sizes,
+        steps,
+    ]
+
+
 def structure(draw: random.Random, names: list[str], depth: int = 0) -> Any:
     """A structure of the kinds that files have, with arguments that may not fit."""
     if depth > 4 or draw.random() < 0.2:
@@ -71,6 +84,8 @@ def structure(draw: random.Random, names: list[str], depth: int = 0) -> Any:
         tagged["dtype"] = draw.choice(["complex128", "float32", odd_value(draw)])
     if draw.random() < 0.4:
         tagged["requires_grad"] = draw.choice([True, odd_value(draw)])
+    if draw.random() < 0.3:
+        tagged["view"] = draw.choice([view(draw), odd_value(draw)])
     return tagged
 
 
