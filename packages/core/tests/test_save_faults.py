@@ -140,6 +140,16 @@ def test_an_error_in_any_call_leaves_the_old_file_and_is_told_with_the_name(code
         check_what_is_left(path, faults)
 
 
+def test_an_error_after_the_renaming_does_not_speak_of_the_old_file(path):
+    """The new file is there then; what is not known is whether its name has reached the disk."""
+    after = 0
+    for faults, error in each_fault(path, OSError(errno.EIO, os.strerror(errno.EIO))):
+        if {"replace", "rename"} & set(faults.calls[: faults.fail_at]):
+            assert "as it was" not in str(error)
+            after += 1
+    assert after
+
+
 def test_an_error_in_any_call_leaves_nothing_where_nothing_was(path):
     for number in range(len(calls_of_a_save(path))):
         path.unlink()
