@@ -1,7 +1,8 @@
 """Flip single bits of saved files, cut them and lengthen them, and count what loading says to that.
 
-Every bit of a small file that holds every kind of value, and drawn bits of files of 1 MB and 50 MB, half of them in the
-header. A flip is silent when the file loads and holds something else than what was saved: there must be none.
+Every bit of small files, of every kind of value and as PyTorch's files are, and drawn bits of files of 1 MB and 50 MB,
+half of them in the header. A flip is silent when the file loads and holds something else than what was saved: there
+must be none.
 """
 
 import argparse
@@ -69,19 +70,19 @@ def same(one: Any, other: Any) -> bool:
 class Damaged:
     """A saved file that is changed in place and loaded again and again."""
 
-    def __init__(self, path: Path, obj: Any, without_checksums: bool = False) -> None:
+    def __init__(self, path: Path, obj: Any, writer: str = "safetensors") -> None:
         import dovetail
 
         self.path, self.found = path, Counter[str]()
-        if without_checksums:
+        if writer == "another tool":
             import safetensors.numpy
 
             safetensors.numpy.save_file(obj, path)
         else:
-            dovetail.save(obj, path)
+            dovetail.save(obj, path, format=writer)
         self.size = path.stat().st_size
         self.saved = dovetail.load(path)  # another tool's arrays are tensors then
-        if not (without_checksums or same(obj, self.saved)):
+        if writer != "another tool" and not same(obj, self.saved):
             raise SystemExit("what is loaded from an undamaged file is not what was saved")
         with open(path, "rb") as file:
             self.header = 8 + int.from_bytes(file.read(8), "little")
@@ -140,17 +141,26 @@ class Damaged:
         return well
 
 
-def small_file(folder: Path, draw: random.Random) -> bool:
-    """Every bit, cut and added byte of the small file; whether all was well."""
-    small, start = Damaged(folder / "small.safetensors", every_kind()), time.monotonic()
+def pytorch_kinds() -> dict[str, Any]:
+    """An object of values that PyTorch's files have."""
+    import dovetail
+
+    names = [name for name in dovetail.dtypes.DTYPES if dovetail.dtypes.named(name).is_floating_point]
+    tensors = {name: dovetail.ones(2, 3, dtype=dovetail.dtypes.named(name)) for name in names}
+    return {**tensors, "view": dovetail.arange(6).reshape(2, 3).T, "plain": [None, True, 7, 0.1, "text"]}
+
+
+def small_file(folder: Path, obj: Any, writer: str, draw: random.Random) -> bool:
+    """Every bit, cut and added byte of a small file; whether all was well."""
+    small, start = Damaged(folder / "small", obj, writer), time.monotonic()
     small.flip(range(8 * small.size))
-    well = small.report(f"every bit of a file of {small.size} bytes", start)
+    well = small.report(f"every bit of a {writer} file of {small.size} bytes", start)
     start = time.monotonic()
     small.cut_and_lengthen(draw)
     return small.report("every cut and added bytes", start) and well
 
 
-def large_files(folder: Path, flips: int, without_checksums: bool, draw: random.Random) -> bool:
+def large_files(folder: Path, flips: int, writer: str, draw: random.Random) -> bool:
     """Drawn bits of the large files; whether all was well."""
     import numpy as np
 
@@ -159,7 +169,7 @@ def large_files(folder: Path, flips: int, without_checksums: bool, draw: random.
     for title, number in shares.items():
         numbers = np.random.default_rng(0).random((10, SIZES[title] // 40), np.float32)
         arrays = {f"layer{index}": array.copy() for index, array in enumerate(numbers)}
-        large, start = Damaged(folder / "large.safetensors", arrays, without_checksums), time.monotonic()
+        large, start = Damaged(folder / "large", arrays, writer), time.monotonic()
         large.flip(large.drawn(number, draw))
         well = large.report(f"drawn bits of a file of {title}", start) and well
     return well
@@ -177,8 +187,12 @@ def main() -> int:
     arguments = parser.parse_args()
     draw = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        well = arguments.without_checksums or small_file(Path(folder), draw)
-        well = large_files(Path(folder), arguments.flips, arguments.without_checksums, draw) and well
+        well = True
+        if not arguments.without_checksums:
+            well = small_file(Path(folder), every_kind(), "safetensors", draw)
+            well = small_file(Path(folder), pytorch_kinds(), "torch", draw) and well
+        writer = "another tool" if arguments.without_checksums else "safetensors"
+        well = large_files(Path(folder), arguments.flips, writer, draw) and well
     return 0 if well else 1
 
 

@@ -227,26 +227,34 @@ def test_a_header_whose_length_looks_like_a_pickle_is_none(path):
     assert list(load(path)) == ["a" * count]
 
 
-def test_objects_of_pytorch_files_are_shown_as_trees(path, monkeypatch):
-    """The reader of these files has tests of its own; here it gives an object."""
-    weight = dovetail.ones(2, 3, requires_grad=True)
-    loaded = OrderedDict([("fc.weight", weight), ("tied", weight), ("extra", [1, 2]), ("n", {"a": np.zeros(2)})])
-    monkeypatch.setattr("dovetail.serialization.load", lambda *arguments, **options: loaded)
-    path.write_bytes(b"PK\x03\x04")
-    lines, problems = describe(path)
+def test_files_of_pytorch_are_shown_as_trees(path, inspect):
+    weight = dovetail.ones(2, 3)
+    obj = OrderedDict([("fc.weight", weight), ("tied", weight), ("extra", [1, 2]), ("n", {"a": dovetail.zeros(2)})])
+    save(obj, path, format="torch")
+    code, lines, _ = inspect()
+    assert code == 0
     assert lines[1:] == [
         "written by  PyTorch, as a zip archive",
         "",
         "OrderedDict of 4",
-        "  fc.weight: tensor float32 [2, 3], 24 bytes, requires grad",
+        "  fc.weight: tensor float32 [2, 3], 24 bytes",
         "  tied: tensor, the same as fc.weight",
         "  extra: list of 2: [1, 2]",
         "  n: dict of 1",
-        "    a: array float64 [2], 16 bytes",
+        "    a: tensor float32 [2], 8 bytes",
+        "",
+        "no problems found",
     ]
-    assert problems == []
-    path.write_bytes(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.")
-    assert describe(path)[0][1] == "written by  PyTorch, as a pickle, as before version 1.6"
+
+
+def test_a_damaged_file_of_pytorch_says_why(path, inspect):
+    save({"weight": dovetail.full((1000,), 0.1)}, path, format="torch")
+    content = bytearray(path.read_bytes())
+    content[content.index(np.full(3, 0.1, np.float32).tobytes()) + 4] ^= 1
+    path.write_bytes(content)
+    code, lines, error = inspect()
+    assert (code, lines) == (1, [])
+    assert error.startswith(f"dovetail: error: {path}: ")
 
 
 def test_views_of_one_memory_say_so(path):

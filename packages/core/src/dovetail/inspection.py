@@ -15,12 +15,12 @@ import numpy as np
 from dovetail import safetensors_file, serialization, sharded
 from dovetail.errors import LoadError
 from dovetail.tensor import Tensor
+from dovetail.torch_files import reading
 
 __all__ = ["describe"]
 
 _LONGEST = 80  # characters of a plain value
 _CHUNK = 1 << 20  # bytes read at once for a checksum
-_PICKLED = (b"PK\x03\x04", b"\x80\x02\x8a\x0a")  # how PyTorch's files begin: a zip archive; before 1.6 a pickle
 
 
 @dataclass
@@ -90,14 +90,14 @@ def describe(path: str | os.PathLike[str], verify: bool = True) -> tuple[list[st
     """
     name = os.fspath(path)
     with open(name, "rb") as file:
-        start = file.read(4)
+        start = file.read(512)  # by which PyTorch's files are known
         size = os.fstat(file.fileno()).st_size
     first = f"file        {_word(os.path.basename(name))}, {_size(size)}"
     if name.endswith(sharded.ENDING):
         return _shards(name, first, verify)
-    if start.startswith(_PICKLED):
+    if reading.recognises(start):
         node = _Objects().node(serialization.load(name, "cpu", verify=verify), "")
-        how = "a zip archive" if start == _PICKLED[0] else "a pickle, as before version 1.6"
+        how = "a zip archive" if start.startswith(b"PK") else "an older form"
         return [first, f"written by  PyTorch, as {how}", "", *node.lines()], []
     with open(name, "rb") as file:
         stored, metadata = _stored(safetensors_file.Reader(name, file), verify)
