@@ -66,20 +66,29 @@ def replace(target: Target, write_to: Callable[[BinaryIO], None]) -> None:
         return
     path = os.path.realpath(os.fspath(target))
     try:
-        _replace(path, write_to)
+        _put_in_place(path, write_to)
     except OSError as error:
-        if error.filename is None and error.errno is not None:  # a full disk, say: the system does not tell which file
-            text = f"{os.strerror(error.errno)}; what was there before is as it was"
-            raise type(error)(error.errno, text, path) from error
-        raise
+        raise _named(error, path, "what was there before is as it was") from error
+    try:
+        _sync_folder(os.path.dirname(path))
+    except OSError as error:
+        raise _named(error, path, "the new file is there, but might be lost if the power fails now") from error
 
 
-def _replace(path: str, write_to: Callable[[BinaryIO], None]) -> None:
+def _named(error: OSError, path: str, what: str) -> OSError:
+    """Return the error with the file's name: the system tells none of a full disk, and the temporary one otherwise."""
+    if error.errno is None:
+        return error
+    return type(error)(error.errno, f"{os.strerror(error.errno)}; {what}", path)
+
+
+def _put_in_place(path: str, write_to: Callable[[BinaryIO], None]) -> None:
+    """Write a temporary file beside ``path``, and give it that name when it has reached the disk."""
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name[:200]}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "xb") as file:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # there was none; or a file system without permissions
                 os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
             write_to(file)
             file.flush()
@@ -89,7 +98,11 @@ def _replace(path: str, write_to: Callable[[BinaryIO], None]) -> None:
         with suppress(OSError):
             os.remove(temporary)
         raise
-    if hasattr(os, "O_DIRECTORY"):  # where folders can be opened, the new name must reach the disk too
+
+
+def _sync_folder(folder: str) -> None:
+    """Have the files' names in a folder reach the disk, where folders can be opened."""
+    if hasattr(os, "O_DIRECTORY"):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)

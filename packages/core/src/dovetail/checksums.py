@@ -15,6 +15,7 @@ from typing import Any
 
 PIECE_BITS = 22
 PIECE = 1 << PIECE_BITS  # bytes that are moved and counted at a time
+TINY = 1 << 16  # up to how many bytes a piece is counted at once
 SMALL = 1 << 23  # up to how many bytes in all other threads do not pay
 
 
@@ -45,7 +46,8 @@ class Checksums:
         counts = self.counts[name] = []
         for piece in pieces(content):
             move(piece)
-            counts.append(zlib.crc32(piece) if self.pool is None else self.pool.submit(zlib.crc32, piece))
+            aside = self.pool is not None and len(piece) > TINY
+            counts.append(self.pool.submit(zlib.crc32, piece) if aside else zlib.crc32(piece))  # type: ignore[union-attr]
 
     def __enter__(self) -> Checksums:
         return self

@@ -296,6 +296,9 @@ class Reader:
             self.fail(f"tensor {name!r} has shape {shape!r:.100}; a shape is a list of up to 64 sizes of 0 or more")
         if not _whole_numbers(offsets) or len(offsets) != 2:
             self.fail(f"tensor {name!r} has data_offsets {offsets!r:.100}; they are two positions")
+        if max([*shape, *offsets], default=0) >= 2**63:  # Python does not even write the largest into an error
+            what = f"tensor {name!r} has shape {shape!r:.100} and data_offsets {offsets!r:.100}"
+            self.fail(f"{what}; numbers there are below 2**63")
         dtype = _numpy_dtype(format_name)
         needed = math.prod(shape) * dtype.itemsize
         if offsets[1] - offsets[0] != needed:
