@@ -200,6 +200,7 @@ class Machine:
         items = self.pop_mark()
         made = self.keys.set_of(items, self.source.spend)
         if kind is frozenset:
+            self.source.spend(_SET + 100 * len(made))
             self.stack.append(frozenset(made))
         else:
             self.top((set,), "members").update(made)

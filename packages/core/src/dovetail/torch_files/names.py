@@ -117,9 +117,10 @@ class Names:
 
     def persistent(self, found: Any) -> Part:
         """Return the part of a storage that a persistent id names."""
-        if type(found) is tuple and found and found[0] in ("module", b"module") and type(found[0]) in (str, bytes):
+        first = found[0] if type(found) is tuple and found and type(found[0]) is str else None
+        if first == "module":
             self._fail(f"it holds a whole module, which is not read; {_SAVE_AGAIN.format('its .state_dict()')}")
-        if type(found) is not tuple or len(found) not in (5, 6) or found[0] != "storage":
+        if first != "storage" or len(found) not in (5, 6):
             self._fail("its pickle is damaged: a persistent id is no storage's; get the file again")
         _, kind, key, location, count, *view = found
         if type(kind) is not Name or kind.storage is None or type(key) is not str or type(location) is not str:
@@ -174,7 +175,7 @@ class Names:
         return kind(self.keys.set_of(_listed(items), self.source.spend))
 
     def encoded(self, text: Any, encoding: Any) -> bytes:
-        if type(text) is not str or encoding not in ("latin1", "latin-1"):
+        if type(text) is not str or type(encoding) is not str or encoding not in ("latin1", "latin-1"):
             raise ValueError("it takes text and 'latin1'")
         self.source.spend(len(text) + 64)
         return text.encode("latin-1")
@@ -208,7 +209,7 @@ class Names:
         return Device(kind, index)
 
     def layout(self, name: Any) -> Any:
-        if name != "torch.strided":
+        if type(name) is not str or name != "torch.strided":
             raise ValueError(
                 f"there is one layout, 'torch.strided', got {shown(name)}; {_SAVE_AGAIN.format('a dense one')}"
             )

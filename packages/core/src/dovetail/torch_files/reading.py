@@ -76,10 +76,13 @@ def read(
     placed = resolve(device)
     source = Source(name, file, mmap)
     start = source.read_at(0, min(source.size, 512))
-    if start.startswith((_ZIP, _EMPTY_ZIP)):
-        return _Zip(source, placed, verify).read()
-    if _MAGIC_BYTES in start[2:32]:
-        return _Legacy(source, placed).read()
+    try:
+        if start.startswith((_ZIP, _EMPTY_ZIP)):
+            return _Zip(source, placed, verify).read()
+        if start[:1] == b"\x80" and _MAGIC_BYTES in start[2:32]:
+            return _Legacy(source, placed).read()
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        source.fail(f"damaged in a way that was not foreseen ({type(error).__name__}: {error}); get the file again")
     if _is_tar(start):
         source.fail("written by a PyTorch of before 0.1.10, as a tar archive; load it in PyTorch and save it again")
     if recognises(start):
