@@ -75,6 +75,7 @@ class Archive:
 
     def _entries(self, start: int, length: int, count: int) -> Iterator[tuple[int, str]]:
         """Read the directory; yield where each member's own header is, and its name."""
+        self.source.spend(length)
         directory = self.source.read_at(start, length)
         position = 0
         for _ in range(count):
@@ -91,6 +92,7 @@ class Archive:
             size, packed, offset = self._sizes(name, extra, [size, packed, offset])
             self._check_entry(name, flags, method, size, packed)
             yield self._add(name, flags, offset, size, crc), name
+        self.source.left += length  # it is not kept
         if position != length:
             self._fail(f"its directory holds {length - position} bytes more than its entries")
 
@@ -164,6 +166,7 @@ class Archive:
             return None
         start, size, crc = self.members[name]
         self.unread.discard(name)
+        self.source.spend(size)
         content = self.source.read_at(start, size)
         if self.verify:
             self._compare(name, crc, zlib.crc32(content))
@@ -173,9 +176,9 @@ class Archive:
         """Return the content of a member as bytes that can be written to; mapped ones are not compared."""
         start, size, crc = self.members[name]
         self.unread.discard(name)
-        content = self.source.array_at(start, size)
-        if self.verify and self.source.map is None:
-            self._compare(name, crc, zlib.crc32(content.data))
+        content, found = self.source.array_at(start, size, self.verify)
+        if found is not None:
+            self._compare(name, crc, found)
         return content
 
     def check_rest(self) -> None:

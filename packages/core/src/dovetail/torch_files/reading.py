@@ -70,7 +70,11 @@ def read(
 
     Example::
 
-        >>> read("notes.pt", open("notes.pt", "rb"))  # doctest: +SKIP
+        >>> import io, pickle, zipfile
+        >>> file = io.BytesIO()
+        >>> with zipfile.ZipFile(file, "w") as archive:
+        ...     archive.writestr("notes/data.pkl", pickle.dumps({"step": 3}, 2))
+        >>> read("notes.pt", file)
         {'step': 3}
     """
     placed = resolve(device)
@@ -167,8 +171,9 @@ class _Legacy:
             source.fail("damaged: where it was written is no dict; get the file again")
         begin = stream.position
         self._run(stream)
-        self._fill(self._run(stream), stream.position)
+        keys = self._run(stream)
         source.renew()  # what the first run made is gone
+        self._fill(keys, stream.position)
         self.names.storage_of = lambda key, dtype, count: self.storages[key]
         return self._run(Stream(source, source.file, begin, source.size))
 
@@ -195,7 +200,7 @@ class _Legacy:
                     f"cut off or damaged: storage {shown(key)} of {count} elements takes {length} bytes; it states "
                     f"{stated} elements, and {self.source.size - position - 8} bytes remain"
                 )
-            self.storages[key] = Storage(self.source.array_at(position + 8, length), "little")
+            self.storages[key] = Storage(self.source.array_at(position + 8, length)[0], "little")
             position += 8 + length
         if position != self.source.size:
             self.source.fail(f"{self.source.size - position} bytes at its end belong to no storage")
