@@ -13,10 +13,12 @@ from dovetail.torch_files import reading
 FLOATS = struct.pack("<2f", 1.5, -2)
 
 
+PART = b"(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\x000X\3\0\0\0cpuK\2tQ"
+
+
 def tensor_pickle(older=False):
     """A dict of a number and a tensor, as PyTorch pickles it."""
-    view = b"N" if older else b""
-    part = b"(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\x000X\3\0\0\0cpuK\2" + view + b"tQ"
+    part = PART.replace(b"tQ", b"NtQ") if older else PART
     made = b"ctorch._utils\n_rebuild_tensor_v2\n(" + part + b"K\0K\2\x85K\1\x85\x89ccollections\nOrderedDict\n)RtR"
     return b"\x80\2}q\0(X\4\0\0\0stepK\3X\6\0\0\0weight" + made + b"u."
 
@@ -96,6 +98,7 @@ def equal(value):
     return type(value) is dict and value["step"] == 3 and value["weight"].tolist() == [1.5, -2] and len(value) == 2
 
 
+OLDER_DATA = len(older()) - len(FLOATS)
 FORMS = {"archive": archive(), "streamed": archive(streamed=True), "older": older()}
 
 
@@ -245,6 +248,31 @@ def test_archives_in_the_form_for_large_files_are_read():
     refused(large_archive(huge), "contradicts the directory")
 
 
+class Shrinking(io.BytesIO):
+    """A file that another program cuts off while it is read."""
+
+    def read(self, count=-1):
+        return super().read(count) if self.tell() < self.cut else b""
+
+    def readinto(self, memory):
+        return super().readinto(memory) if self.tell() < self.cut else 0
+
+
+@pytest.mark.parametrize(
+    ("form", "cut", "text"),
+    [
+        ("archive", 30, "cut off while it was read"),
+        ("older", 60, "cut off while its pickle was read"),
+        ("older", OLDER_DATA, "cut off while it was read"),
+    ],
+)
+def test_a_file_that_shrinks_while_it_is_read_is_refused(form, cut, text):
+    file = Shrinking(FORMS[form])
+    file.cut = cut
+    with pytest.raises(LoadError, match=rf"^file\.pt: {text}$"):
+        reading.read("file.pt", file)
+
+
 # The older form, and what is neither
 
 
@@ -261,6 +289,7 @@ OLDER = older()
         (OLDER.replace(b"]X\1\0\0\x000a.", b"]K\0a."), "the keys of its storages are no list of texts"),
         (OLDER.replace(struct.pack("<q", 2) + FLOATS, struct.pack("<q", -2) + FLOATS), "storage '0' of 2 elements"),
         (OLDER.replace(b"K\2NtQ", b"K\3NtQ"), "storage '0' of 3 elements takes 12 bytes; it states 2 elements, and 8"),
+        (OLDER.replace(b"u.\x80", b"X\1\0\0\0b" + PART.replace(b"K\2", b"K\1") + b"u.\x80"), "have 2 elements, and 1"),
         (OLDER.replace(b"NtQ", b"(X\1\0\0\x001K\1K\2ttQ"), "a view of storage '0' ends at element 3 of 2"),
         (OLDER.replace(b"NtQ", b"K\1tQ"), "a view of storage '0' is damaged; get the file again"),
         (OLDER.replace(b"NtQ", b"(X\1\0\0\x001NNttQ"), "a view of storage '0' is damaged: its offset and size"),

@@ -345,5 +345,12 @@ def test_memory_stays_under_twice_the_file_and_16_mb(piece):
     assert peak < 2 * len(content) + (16 << 20)
 
 
+def test_pickles_of_other_protocols_and_cut_ones_are_refused():
+    refused(zipped(pickled(b"N", 6), raw=True), "its pickle is of protocol 6; those from 2 to 5 are read")
+    refused(zipped(pickled(b"N", 1), raw=True), "its pickle is of protocol 1")
+    refused(zipped(b"\x80\2G\0\0", raw=True), "cut off or damaged: its pickle asks for 8 bytes, 2 remain")
+    refused(zipped(b"", raw=True), "cut off or damaged: its pickle asks for 1 bytes, 0 remain")
+
+
 def test_what_asks_for_too_much_memory_says_so():
     refused(zipped(b"(" + b"]" * 10**6 + b"t"), "as of a file made to exhaust memory; if you trust it, load it in")

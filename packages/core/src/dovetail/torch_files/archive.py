@@ -22,7 +22,7 @@ _END, _END64, _LOCATOR = struct.Struct("<4s4H2LH"), struct.Struct("<4sQ2H2L4Q"),
 _ENTRY, _LOCAL = struct.Struct("<4s6H3L5H2L"), struct.Struct("<4s5H3L2H")
 _FULL = 0xFFFFFFFF  # a number that stands in a field for large files
 _STREAMED, _UTF8 = 0x8, 0x800
-_MEMBER_COST = 400  # bytes that Python takes for what is known of a member
+_MEMBER_COST = 360  # bytes that Python takes for what is known of a member
 
 
 class Archive:
@@ -33,11 +33,9 @@ class Archive:
         self.verify = verify
         self.members: dict[str, tuple[int, int, int]] = {}  # where the data begins, its length, its checksum
         self.folder = ""
-        self.unread: set[str] = set()
         start, length, count = self._directory()
         places = sorted(self._entries(start, length, count))
         self._check_places(places, start)
-        self.unread.update(self.members)
 
     def _fail(self, what: str) -> NoReturn:
         self.source.fail(f"its zip archive is damaged or cut off: {what}; get the file again")
@@ -161,11 +159,10 @@ class Archive:
     # Members
 
     def record(self, name: str) -> bytes | None:
-        """Return the content of a member, or None when there is no such member."""
+        """Return the content of a member, which is forgotten, or None when there is none."""
         if name not in self.members:
             return None
-        start, size, crc = self.members[name]
-        self.unread.discard(name)
+        start, size, crc = self.members.pop(name)
         self.source.spend(size)
         content = self.source.read_at(start, size)
         if self.verify:
@@ -173,9 +170,8 @@ class Archive:
         return content
 
     def array(self, name: str) -> np.ndarray:
-        """Return the content of a member as bytes that can be written to; mapped ones are not compared."""
-        start, size, crc = self.members[name]
-        self.unread.discard(name)
+        """Return the content of a member, which is forgotten, as bytes to write to; maps are not compared."""
+        start, size, crc = self.members.pop(name)
         content, found = self.source.array_at(start, size, self.verify)
         if found is not None:
             self._compare(name, crc, found)
@@ -184,8 +180,7 @@ class Archive:
     def check_rest(self) -> None:
         """Compare the checksums of the members that nobody asked for."""
         if self.verify and self.source.map is None:
-            for name in self.unread:
-                start, size, crc = self.members[name]
+            for name, (start, size, crc) in self.members.items():
                 self._compare(name, crc, self.source.crc32_at(start, size))
 
     def _compare(self, name: str, stated: int, actual: int) -> None:

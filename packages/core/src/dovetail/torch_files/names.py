@@ -32,6 +32,7 @@ _DTYPES = frozenset((
 ))  # fmt: skip
 _UNTYPED = {("torch.storage", "UntypedStorage"), ("torch.storage", "_UntypedStorage"), ("torch", "UntypedStorage")}
 _LONGEST_DEVICE = 32
+_PART_COST = 150  # bytes
 _SAVE_AGAIN = "load it in PyTorch, if you trust it, and save {}"
 #: What is refused though PyTorch writes it, by the beginning of its name, with what it is and what to save.
 _REFUSED = (
@@ -131,7 +132,7 @@ class Names:
         start, length = 0, count * dtype.itemsize
         if view and view[0] is not None:
             start, length = self._view(key, view[0], count, dtype.itemsize)
-        self.source.spend(400)
+        self.source.spend(_PART_COST)
         return Part(
             self.storage_of(key, dtype, count), start, length, None if kind.text.endswith("UntypedStorage") else dtype
         )
@@ -152,10 +153,10 @@ class Names:
 
     def ordered(self, pairs: Any = ()) -> OrderedDict[Any, Any]:
         made: OrderedDict[Any, Any] = OrderedDict()
-        self.source.spend(200)
+        self.source.spend(140)
         for pair in _listed(pairs):
             key, value = _listed(pair)
-            self.source.spend(220)
+            self.source.spend(300)
             self.keys.check(key)
             made[key] = value
         return made

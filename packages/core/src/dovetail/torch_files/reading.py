@@ -20,6 +20,7 @@ _EMPTY_ZIP = b"PK\x05\x06"
 _MAGIC = 0x1950A86A20F9469CFC6C
 _MAGIC_BYTES = b"\x8a\x0a" + _MAGIC.to_bytes(10, "little")
 _PROTOCOL = 1001
+_STORAGE_COST = 320  # bytes that Python takes for one beside its content
 _OLDEST_VERSION, _NEWEST_VERSION = 1, 10
 _SCRIPTED = ("code/", "constants.pkl", "constants/", "debug_pkl")
 _TAR_NAMES = (b"sys_info\0", b"pickle\0", b"storages\0", b"tensors\0")
@@ -134,15 +135,15 @@ class _Zip:
             )
 
     def _storage(self, key: str, dtype: np.dtype, count: int) -> Storage:
-        name = f"data/{key}"
-        if name not in self.archive.members:
-            self.source.fail(f"its pickle names a storage {shown(key)}, which is not in the archive")
-        length, needed = self.archive.members[name][1], count * dtype.itemsize
-        if length != needed:
-            self.source.fail(f"storage {shown(key)} has {length} bytes, but {count} elements of {dtype} take {needed}")
         found = self.storages.get(key)
         if found is None:
-            found = self.storages[key] = Storage(self.archive.array(name), self.order)
+            if f"data/{key}" not in self.archive.members:
+                self.source.fail(f"its pickle names a storage {shown(key)}, which is not in the archive")
+            self.source.spend(_STORAGE_COST)
+            found = self.storages[key] = Storage(self.archive.array(f"data/{key}"), self.order)
+        length, needed = len(found.content), count * dtype.itemsize
+        if length != needed:
+            self.source.fail(f"storage {shown(key)} has {length} bytes, but {count} elements of {dtype} take {needed}")
         return found
 
 
@@ -200,6 +201,7 @@ class _Legacy:
                     f"cut off or damaged: storage {shown(key)} of {count} elements takes {length} bytes; it states "
                     f"{stated} elements, and {self.source.size - position - 8} bytes remain"
                 )
+            self.source.spend(_STORAGE_COST)
             self.storages[key] = Storage(self.source.array_at(position + 8, length)[0], "little")
             position += 8 + length
         if position != self.source.size:

@@ -15,12 +15,14 @@ from dovetail.tensor import Tensor
 from dovetail.torch_files.source import Source
 from dovetail.views import shared_of
 
-_TENSOR_COST = 300  # bytes that Python takes for a tensor, beside its elements
+_TENSOR_COST = 240  # bytes that Python takes for a tensor, beside its elements
 _MOST_DIMENSIONS = 64
 
 
 class Storage:
     """The bytes that tensors are views of; swapped for good when the first tensor says how long its numbers are."""
+
+    __slots__ = ("checked", "content", "first", "moved", "swapped", "unit")
 
     def __init__(self, content: np.ndarray, order: str) -> None:
         self.content = content if content.ctypes.data % 16 == 0 else content.copy()
@@ -28,7 +30,7 @@ class Storage:
         self.unit = 0
         self.checked = False
         self.first: Tensor | None = None
-        self.moved: dict[str, Tensor] = {}
+        self.moved: dict[str, Tensor] | None = None
 
     def bytes_of(self, dtype: np.dtype) -> np.ndarray:
         """Return the bytes in this machine's order for numbers of ``dtype``.
@@ -134,6 +136,7 @@ class Tensors:
             self.source.spend(array.nbytes)
         if own or not array.size or part.start % array.itemsize or count % array.itemsize:
             return Tensor(backend.from_numpy(array, index), self.device)
+        storage.moved = storage.moved or {}
         whole = storage.moved.get(array.dtype.name)
         if whole is None:
             fills = array.nbytes == count and array.flags.c_contiguous
