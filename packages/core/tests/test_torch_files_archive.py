@@ -206,6 +206,14 @@ def test_entries_that_contradict_are_refused(place, value, form, text):
     refused(field(archive(), b"archive/data/0", place, value, form), text)
 
 
+def test_a_name_that_is_damaged_in_one_place_is_found():
+    """Else a file of another byte order could lose the member that says so, and give wrong numbers."""
+    content = archive({**MEMBERS, "archive/byteorder": b"big"})
+    for place in (content.index(b"byteorder"), content.rindex(b"byteorder")):
+        damaged = content[:place] + b"bYteorder" + content[place + 9 :]
+        refused(damaged, r"the header of member 'archive/b\wteorder' contradicts the directory")
+
+
 def test_members_that_overlap_are_refused():
     """A bomb without compression: many large members on the same bytes."""
     inner = archive({"archive/b": b"hidden"})

@@ -353,4 +353,5 @@ def test_pickles_of_other_protocols_and_cut_ones_are_refused():
 
 
 def test_what_asks_for_too_much_memory_says_so():
+    refused(zipped(b"N" * 3_000_000), "takes more than 217")
     refused(zipped(b"(" + b"]" * 10**6 + b"t"), "as of a file made to exhaust memory; if you trust it, load it in")
