@@ -22,7 +22,7 @@ _END, _END64, _LOCATOR = struct.Struct("<4s4H2LH"), struct.Struct("<4sQ2H2L4Q"),
 _ENTRY, _LOCAL = struct.Struct("<4s6H3L5H2L"), struct.Struct("<4s5H3L2H")
 _FULL = 0xFFFFFFFF  # a number that stands in a field for large files
 _STREAMED, _UTF8 = 0x8, 0x800
-_MEMBER_COST = 400  # bytes that Python takes for what is known of a member
+_MEMBER_COST = 360  # bytes that Python takes for what is known of a member
 
 
 class Archive:
@@ -33,11 +33,9 @@ class Archive:
         self.verify = verify
         self.members: dict[str, tuple[int, int, int]] = {}  # where the data begins, its length, its checksum
         self.folder = ""
-        self.unread: set[str] = set()
         start, length, count = self._directory()
         places = sorted(self._entries(start, length, count))
         self._check_places(places, start)
-        self.unread.update(self.members)
 
     def _fail(self, what: str) -> NoReturn:
         self.source.fail(f"its zip archive is damaged or cut off: {what}; get the file again")
@@ -75,6 +73,7 @@ class Archive:
 
     def _entries(self, start: int, length: int, count: int) -> Iterator[tuple[int, str]]:
         """Read the directory; yield where each member's own header is, and its name."""
+        self.source.spend(length)
         directory = self.source.read_at(start, length)
         position = 0
         for _ in range(count):
@@ -91,6 +90,7 @@ class Archive:
             size, packed, offset = self._sizes(name, extra, [size, packed, offset])
             self._check_entry(name, flags, method, size, packed)
             yield self._add(name, flags, offset, size, crc), name
+        self.source.left += length  # it is not kept
         if position != length:
             self._fail(f"its directory holds {length - position} bytes more than its entries")
 
@@ -159,30 +159,28 @@ class Archive:
     # Members
 
     def record(self, name: str) -> bytes | None:
-        """Return the content of a member, or None when there is no such member."""
+        """Return the content of a member, which is forgotten, or None when there is none."""
         if name not in self.members:
             return None
-        start, size, crc = self.members[name]
-        self.unread.discard(name)
+        start, size, crc = self.members.pop(name)
+        self.source.spend(size)
         content = self.source.read_at(start, size)
         if self.verify:
             self._compare(name, crc, zlib.crc32(content))
         return content
 
     def array(self, name: str) -> np.ndarray:
-        """Return the content of a member as bytes that can be written to; mapped ones are not compared."""
-        start, size, crc = self.members[name]
-        self.unread.discard(name)
-        content = self.source.array_at(start, size)
-        if self.verify and self.source.map is None:
-            self._compare(name, crc, zlib.crc32(content.data))
+        """Return the content of a member, which is forgotten, as bytes to write to; maps are not compared."""
+        start, size, crc = self.members.pop(name)
+        content, found = self.source.array_at(start, size, self.verify)
+        if found is not None:
+            self._compare(name, crc, found)
         return content
 
     def check_rest(self) -> None:
         """Compare the checksums of the members that nobody asked for."""
         if self.verify and self.source.map is None:
-            for name in self.unread:
-                start, size, crc = self.members[name]
+            for name, (start, size, crc) in self.members.items():
                 self._compare(name, crc, self.source.crc32_at(start, size))
 
     def _compare(self, name: str, stated: int, actual: int) -> None:

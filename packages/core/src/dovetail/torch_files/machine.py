@@ -21,7 +21,11 @@ _INT, _SHORT, _DOUBLE = struct.Struct("<i"), struct.Struct("<H"), struct.Struct(
 _DEEPEST = 1000  # marks, each of which stands for a container that is not done
 _LONGEST_INTEGER = 1250  # bytes
 _STOP = 0x2E
-_ITEM, _PAIR, _ORDERED_PAIR, _OBJECT, _SET = 16, 100, 220, 64, 220  # bytes that Python takes for them
+# bytes that Python takes, measured: for a place in a list, and for objects with what their first part adds
+_ITEM, _TUPLE, _TEXT, _NUMBER, _PAIR, _ORDERED_PAIR = 10, 64, 56, 32, 80, 140
+_EMPTY: dict[type, int] = {list: 96, dict: 64, set: 220}
+_FIRST_PAIR = 160
+_STACK_STEP = 1024  # values
 
 Resolve = Callable[[str, str], Any]
 Call = Callable[[Any, tuple], Any]
@@ -57,13 +61,15 @@ class Machine:
 
     def run(self) -> Any:
         """Return the object that the pickle describes."""
-        take, spend = self.stream.take, self.source.spend
+        take, stack, limit = self.stream.take, self.stack, 0
         while (code := take(1)[0]) != _STOP:
             operation = _OPERATIONS.get(code)
             if operation is None:
                 self.fail(f"its pickle uses opcode {code:#04x}, which PyTorch does not write; do not trust the file")
-            spend(_ITEM)
             operation(self)
+            if len(stack) > limit:
+                self.source.spend(_ITEM * (len(stack) - limit + _STACK_STEP))
+                limit = len(stack) + _STACK_STEP
         result = self.pop()
         if self.stack or self.marks:
             self.damaged("it ends with values that belong to nothing")
@@ -112,6 +118,7 @@ class Machine:
         if len(self.stack) <= (self.marks[-1] if self.marks else 0) or index > len(self.memo):
             self.damaged(f"it remembers as number {index} what is not there, or leaves numbers out")
         if index == len(self.memo):
+            self.source.spend(_ITEM)
             self.memo.append(self.stack[-1])
         else:
             self.memo[index] = self.stack[-1]
@@ -126,21 +133,21 @@ class Machine:
         self.pop()
 
     def number(self, form: struct.Struct) -> None:
-        self.source.spend(32)
+        self.source.spend(_NUMBER)
         self.stack.append(form.unpack(self.stream.take(form.size))[0])
 
     def long_integer(self, width: int) -> None:
         length = int.from_bytes(self.stream.take(width), "little")
         if length > _LONGEST_INTEGER:
             self.fail(f"its pickle holds an integer of {length} bytes; those of up to {_LONGEST_INTEGER} are read")
-        self.source.spend(32 + 2 * length)
+        self.source.spend(_NUMBER + 2 * length)
         self.stack.append(int.from_bytes(self.stream.take(length), "little", signed=True))
 
     def content(self, width: int) -> bytes:
         length = int.from_bytes(self.stream.take(width), "little")
         if length > self.stream.end - self.stream.position:
             self.fail(f"cut off or damaged: its pickle holds a text of {length} bytes, more than there are")
-        self.source.spend(_OBJECT + length)
+        self.source.spend(_TEXT + length)
         return self.stream.take(length)
 
     def text(self, width: int) -> None:
@@ -161,11 +168,12 @@ class Machine:
         self.stack.append(kind(content))
 
     def empty(self, kind: type) -> None:
-        self.source.spend(_SET if kind is set else _OBJECT)
+        self.source.spend(_EMPTY[kind])
         self.stack.append(kind())
 
     def append(self) -> None:
         item = self.pop()
+        self.source.spend(_ITEM)
         self.top((list,), "items").append(item)
 
     def appends(self) -> None:
@@ -174,20 +182,21 @@ class Machine:
         self.top((list,), "items").extend(items)
 
     def make_tuple(self, count: int) -> None:
-        self.source.spend(_OBJECT)
+        self.source.spend((_TUPLE + 8 * count) if count else 0)
         items = [self.pop() for _ in range(count)]
         self.stack.append(tuple(reversed(items)))
 
     def marked_tuple(self) -> None:
         items = self.pop_mark()
-        self.source.spend(_OBJECT + _ITEM * len(items))
+        self.source.spend(_TUPLE + 2 * _ITEM * len(items))  # they are copied twice
         self.stack.append(tuple(items))
 
     def set_items(self, items: list[Any]) -> None:
         if len(items) % 2:
             self.damaged("a dict has a key without a value")
         target = self.top((dict, OrderedDict), "keys")
-        self.source.spend((_PAIR if type(target) is dict else _ORDERED_PAIR) * (len(items) // 2))
+        pair = _PAIR if type(target) is dict else _ORDERED_PAIR
+        self.source.spend(pair * (len(items) // 2) + (0 if target else _FIRST_PAIR))
         for key, value in zip(items[::2], items[1::2], strict=True):
             self.keys.check(key)
             target[key] = value
@@ -198,8 +207,10 @@ class Machine:
 
     def add_items(self, kind: type) -> None:
         items = self.pop_mark()
+        self.source.spend(_EMPTY[set])
         made = self.keys.set_of(items, self.source.spend)
         if kind is frozenset:
+            self.source.spend(_EMPTY[set] + 100 * len(made))
             self.stack.append(frozenset(made))
         else:
             self.top((set,), "members").update(made)

@@ -32,6 +32,7 @@ _DTYPES = frozenset((
 ))  # fmt: skip
 _UNTYPED = {("torch.storage", "UntypedStorage"), ("torch.storage", "_UntypedStorage"), ("torch", "UntypedStorage")}
 _LONGEST_DEVICE = 32
+_PART_COST = 150  # bytes
 _SAVE_AGAIN = "load it in PyTorch, if you trust it, and save {}"
 #: What is refused though PyTorch writes it, by the beginning of its name, with what it is and what to save.
 _REFUSED = (
@@ -117,9 +118,10 @@ class Names:
 
     def persistent(self, found: Any) -> Part:
         """Return the part of a storage that a persistent id names."""
-        if type(found) is tuple and found and found[0] in ("module", b"module") and type(found[0]) in (str, bytes):
+        first = found[0] if type(found) is tuple and found and type(found[0]) is str else None
+        if first == "module":
             self._fail(f"it holds a whole module, which is not read; {_SAVE_AGAIN.format('its .state_dict()')}")
-        if type(found) is not tuple or len(found) not in (5, 6) or found[0] != "storage":
+        if first != "storage" or len(found) not in (5, 6):
             self._fail("its pickle is damaged: a persistent id is no storage's; get the file again")
         _, kind, key, location, count, *view = found
         if type(kind) is not Name or kind.storage is None or type(key) is not str or type(location) is not str:
@@ -130,7 +132,7 @@ class Names:
         start, length = 0, count * dtype.itemsize
         if view and view[0] is not None:
             start, length = self._view(key, view[0], count, dtype.itemsize)
-        self.source.spend(400)
+        self.source.spend(_PART_COST)
         return Part(
             self.storage_of(key, dtype, count), start, length, None if kind.text.endswith("UntypedStorage") else dtype
         )
@@ -151,10 +153,10 @@ class Names:
 
     def ordered(self, pairs: Any = ()) -> OrderedDict[Any, Any]:
         made: OrderedDict[Any, Any] = OrderedDict()
-        self.source.spend(200)
+        self.source.spend(140)
         for pair in _listed(pairs):
             key, value = _listed(pair)
-            self.source.spend(220)
+            self.source.spend(300)
             self.keys.check(key)
             made[key] = value
         return made
@@ -174,7 +176,7 @@ class Names:
         return kind(self.keys.set_of(_listed(items), self.source.spend))
 
     def encoded(self, text: Any, encoding: Any) -> bytes:
-        if type(text) is not str or encoding not in ("latin1", "latin-1"):
+        if type(text) is not str or type(encoding) is not str or encoding not in ("latin1", "latin-1"):
             raise ValueError("it takes text and 'latin1'")
         self.source.spend(len(text) + 64)
         return text.encode("latin-1")
@@ -208,7 +210,7 @@ class Names:
         return Device(kind, index)
 
     def layout(self, name: Any) -> Any:
-        if name != "torch.strided":
+        if type(name) is not str or name != "torch.strided":
             raise ValueError(
                 f"there is one layout, 'torch.strided', got {shown(name)}; {_SAVE_AGAIN.format('a dense one')}"
             )

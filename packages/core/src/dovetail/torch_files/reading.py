@@ -20,6 +20,7 @@ _EMPTY_ZIP = b"PK\x05\x06"
 _MAGIC = 0x1950A86A20F9469CFC6C
 _MAGIC_BYTES = b"\x8a\x0a" + _MAGIC.to_bytes(10, "little")
 _PROTOCOL = 1001
+_STORAGE_COST = 320  # bytes that Python takes for one beside its content
 _OLDEST_VERSION, _NEWEST_VERSION = 1, 10
 _SCRIPTED = ("code/", "constants.pkl", "constants/", "debug_pkl")
 _TAR_NAMES = (b"sys_info\0", b"pickle\0", b"storages\0", b"tensors\0")
@@ -70,16 +71,23 @@ def read(
 
     Example::
 
-        >>> read("notes.pt", open("notes.pt", "rb"))  # doctest: +SKIP
+        >>> import io, pickle, zipfile
+        >>> file = io.BytesIO()
+        >>> with zipfile.ZipFile(file, "w") as archive:
+        ...     archive.writestr("notes/data.pkl", pickle.dumps({"step": 3}, 2))
+        >>> read("notes.pt", file)
         {'step': 3}
     """
     placed = resolve(device)
     source = Source(name, file, mmap)
     start = source.read_at(0, min(source.size, 512))
-    if start.startswith((_ZIP, _EMPTY_ZIP)):
-        return _Zip(source, placed, verify).read()
-    if _MAGIC_BYTES in start[2:32]:
-        return _Legacy(source, placed).read()
+    try:
+        if start.startswith((_ZIP, _EMPTY_ZIP)):
+            return _Zip(source, placed, verify).read()
+        if start[:1] == b"\x80" and _MAGIC_BYTES in start[2:32]:
+            return _Legacy(source, placed).read()
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        source.fail(f"damaged in a way that was not foreseen ({type(error).__name__}: {error}); get the file again")
     if _is_tar(start):
         source.fail("written by a PyTorch of before 0.1.10, as a tar archive; load it in PyTorch and save it again")
     if recognises(start):
@@ -127,15 +135,15 @@ class _Zip:
             )
 
     def _storage(self, key: str, dtype: np.dtype, count: int) -> Storage:
-        name = f"data/{key}"
-        if name not in self.archive.members:
-            self.source.fail(f"its pickle names a storage {shown(key)}, which is not in the archive")
-        length, needed = self.archive.members[name][1], count * dtype.itemsize
-        if length != needed:
-            self.source.fail(f"storage {shown(key)} has {length} bytes, but {count} elements of {dtype} take {needed}")
         found = self.storages.get(key)
         if found is None:
-            found = self.storages[key] = Storage(self.archive.array(name), self.order)
+            if f"data/{key}" not in self.archive.members:
+                self.source.fail(f"its pickle names a storage {shown(key)}, which is not in the archive")
+            self.source.spend(_STORAGE_COST)
+            found = self.storages[key] = Storage(self.archive.array(f"data/{key}"), self.order)
+        length, needed = len(found.content), count * dtype.itemsize
+        if length != needed:
+            self.source.fail(f"storage {shown(key)} has {length} bytes, but {count} elements of {dtype} take {needed}")
         return found
 
 
@@ -164,8 +172,9 @@ class _Legacy:
             source.fail("damaged: where it was written is no dict; get the file again")
         begin = stream.position
         self._run(stream)
-        self._fill(self._run(stream), stream.position)
+        keys = self._run(stream)
         source.renew()  # what the first run made is gone
+        self._fill(keys, stream.position)
         self.names.storage_of = lambda key, dtype, count: self.storages[key]
         return self._run(Stream(source, source.file, begin, source.size))
 
@@ -192,7 +201,8 @@ class _Legacy:
                     f"cut off or damaged: storage {shown(key)} of {count} elements takes {length} bytes; it states "
                     f"{stated} elements, and {self.source.size - position - 8} bytes remain"
                 )
-            self.storages[key] = Storage(self.source.array_at(position + 8, length), "little")
+            self.source.spend(_STORAGE_COST)
+            self.storages[key] = Storage(self.source.array_at(position + 8, length)[0], "little")
             position += 8 + length
         if position != self.source.size:
             self.source.fail(f"{self.source.size - position} bytes at its end belong to no storage")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 
 from dovetail.errors import LoadError
 
-_SPARE = 12 << 20  # with what a process needs for reading at all, 16 MB
+_FACTOR, _SPARE = 2, 15 << 20  # with a megabyte for what is not counted, twice the file's size and 16 MB
 _ALIGNMENT = 16  # bytes: the largest element, a complex128
 _BLOCK = 1 << 20
 _LONGEST_SHOWN = 80
@@ -26,14 +27,15 @@ def shown(value: Any) -> str:
 class Source:
     """The bytes of a file, which may be mapped, and an account of the memory that its objects take.
 
-    A file's storages and its pickle are no larger than the file. With as much again for the objects that the pickle
-    makes, and some megabytes that small files may need, loading stays under twice the file's size and 16 MB.
+    What is read, and what Python takes for the objects that a pickle makes, is counted before it is taken, so that
+    loading stays under twice the file's size and 16 MB: enough for tensors, and for thousands of small values.
     """
 
     def __init__(self, name: str, file: BinaryIO, mapped: bool = False) -> None:
         self.name = name
         self.file = file
         self.size = file.seek(0, 2)
+        self.limit = _FACTOR * self.size + _SPARE
         self.renew()
         self.map = self._mapped() if mapped and self.size else None
 
@@ -51,15 +53,15 @@ class Source:
 
     def renew(self) -> None:
         """Begin the account anew."""
-        self.left = self.size + _SPARE
+        self.left = self.limit
 
     def spend(self, count: int) -> None:
         """Count bytes of memory that are about to be taken, and refuse when they become too many."""
         self.left -= count
         if self.left < 0:
             self.fail(
-                f"its {self.size} bytes ask for objects of more than {self.size + _SPARE} bytes, as a file made to "
-                "exhaust memory does; if you trust it, load it in PyTorch and save its tensors with fewer other values"
+                f"loading its {self.size} bytes takes more than {self.limit}, as of a file made to exhaust memory; "
+                "if you trust it, load it in PyTorch and save it with fewer, larger tensors and fewer other values"
             )
 
     def read_at(self, offset: int, length: int) -> bytes:
@@ -76,26 +78,30 @@ class Source:
             length -= len(part)
         return b"".join(parts) if len(parts) != 1 else parts[0]
 
-    def array_at(self, offset: int, length: int) -> np.ndarray:
-        """Return bytes of the file that can be written to: copied, or mapped where they begin at a fit place."""
+    def array_at(self, offset: int, length: int, summed: bool = False) -> tuple[np.ndarray, int | None]:
+        """Return bytes of the file that can be written to, and their checksum where it is wanted.
+
+        They are mapped where the file is and they begin at a fit place, which gives no checksum; else they are copied.
+        """
         if offset < 0 or length < 0 or offset + length > self.size:
             self.fail(f"cut off or damaged: bytes {offset} to {offset + length} of {self.size} are asked for")
         if self.map is not None and length and not offset % _ALIGNMENT:
-            return np.frombuffer(self.map, np.uint8, length, offset)
+            return np.frombuffer(self.map, np.uint8, length, offset), None
+        self.spend(length)
         content = np.empty(length, np.uint8)
         self.file.seek(offset)
-        rest = content.data
+        rest, found = content.data, 0
         while len(rest):
-            count = self.file.readinto(rest)  # type: ignore[attr-defined]
+            count = self.file.readinto(rest[:_BLOCK])  # type: ignore[attr-defined]
             if not count:
                 self.fail("cut off while it was read")
+            if summed:  # while it is in the processor's cache
+                found = zlib.crc32(rest[:count], found)
             rest = rest[count:]
-        return content
+        return content, found if summed else None
 
     def crc32_at(self, offset: int, length: int) -> int:
         """Return the checksum of bytes that nobody needs, a block at a time."""
-        import zlib
-
         found = 0
         for start in range(offset, offset + length, _BLOCK):
             found = zlib.crc32(self.read_at(start, min(_BLOCK, offset + length - start)), found)

@@ -15,12 +15,14 @@ from dovetail.tensor import Tensor
 from dovetail.torch_files.source import Source
 from dovetail.views import shared_of
 
-_TENSOR_COST = 300  # bytes that Python takes for a tensor, beside its elements
+_TENSOR_COST = 240  # bytes that Python takes for a tensor, beside its elements
 _MOST_DIMENSIONS = 64
 
 
 class Storage:
     """The bytes that tensors are views of; swapped for good when the first tensor says how long its numbers are."""
+
+    __slots__ = ("checked", "content", "first", "moved", "swapped", "unit")
 
     def __init__(self, content: np.ndarray, order: str) -> None:
         self.content = content if content.ctypes.data % 16 == 0 else content.copy()
@@ -28,7 +30,7 @@ class Storage:
         self.unit = 0
         self.checked = False
         self.first: Tensor | None = None
-        self.moved: dict[str, Tensor] = {}
+        self.moved: dict[str, Tensor] | None = None
 
     def bytes_of(self, dtype: np.dtype) -> np.ndarray:
         """Return the bytes in this machine's order for numbers of ``dtype``.
@@ -126,21 +128,26 @@ class Tensors:
         return made
 
     def _elsewhere(self, part: Part, array: np.ndarray, offset: int, size: Any, stride: Any, own: bool) -> Tensor:
-        """Return a tensor on another device, as a view of the whole storage there."""
-        storage = part.storage
+        """Return a tensor on another device, which shares memory there with the others on its storage."""
+        storage, backend, index = part.storage, self.device.backend, self.device.index or 0
         assert storage is not None
-        backend, index = self.device.backend, self.device.index or 0
-        if own or not array.size or part.start % array.itemsize or len(storage.content) % array.itemsize:
+        count = len(storage.content)
+        if array.nbytes > count or own:
             self.source.spend(array.nbytes)
+        if own or not array.size or part.start % array.itemsize or count % array.itemsize:
             return Tensor(backend.from_numpy(array, index), self.device)
-        if array.nbytes > len(storage.content):
-            self.source.spend(array.nbytes)
+        storage.moved = storage.moved or {}
         whole = storage.moved.get(array.dtype.name)
         if whole is None:
-            content = backend.from_numpy(storage.content.view(array.dtype), index)
+            fills = array.nbytes == count and array.flags.c_contiguous
+            content = backend.from_numpy(array if fills else storage.content.view(array.dtype), index)
             whole = storage.moved[array.dtype.name] = Tensor(content, self.device)
+            if fills:
+                return whole
         with no_grad():
-            return whole.as_strided(size, stride, part.start // array.itemsize + offset).detach()
+            seen = whole.as_strided(size, stride, part.start // array.itemsize + offset)
+        # where the device cannot give a view, what it is a view of keeps it up to date
+        return seen.detach() if backend.shares_memory(seen._array, whole._array) else seen
 
     def parameter(self, data: Any, requires_grad: Any) -> Any:
         """Return a parameter's tensor: the same memory, and whether it requires gradients."""
