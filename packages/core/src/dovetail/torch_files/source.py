@@ -9,7 +9,7 @@ import numpy as np
 
 from dovetail.errors import LoadError
 
-_FACTOR, _SPARE = 2, 15 << 20  # with a megabyte for what is not counted, twice the file's size and 16 MB
+_FACTOR, _SPARE = 16, 15 << 20  # with a megabyte for what is not counted, 16 times the file's size and 16 MB
 _ALIGNMENT = 16  # bytes: the largest element, a complex128
 _BLOCK = 1 << 20
 _LONGEST_SHOWN = 80
@@ -28,7 +28,8 @@ class Source:
     """The bytes of a file, which may be mapped, and an account of the memory that its objects take.
 
     What is read, and what Python takes for the objects that a pickle makes, is counted before it is taken, so that
-    loading stays under twice the file's size and 16 MB: enough for tensors, and for thousands of small values.
+    loading stays under 16 times the file's size and 16 MB. A file of tensors takes little more than its size; one of
+    small values, a dictionary of words, can take ten times that: Python's objects are larger than their pickles.
     """
 
     def __init__(self, name: str, file: BinaryIO, mapped: bool = False) -> None:
