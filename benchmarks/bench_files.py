@@ -1,7 +1,9 @@
 """Saving and loading 64 MB of weights. PyTorch does not wait for the disk, nor look for damage when it loads."""
 
+import shutil
 import tempfile
 import timeit
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,34 +18,36 @@ def weights(library: Any) -> dict[str, Any]:
     return {f"layer{number}.weight": library.rand(SIZE) for number in range(TENSORS)}
 
 
-def loading(**options: Any) -> Callable[[Any], Timing]:
-    """How to time loading."""
+def in_folder(make: Callable[[Any, Path], Callable[[], Any]]) -> Callable[[Any], Timing]:
+    """How to time what `make(library, path)` gives; the folder of `path` goes when the timing does."""
 
     def timing(library: Any) -> Timing:
-        folder = tempfile.TemporaryDirectory()
-        path = Path(folder.name, "weights")
-        library.save(weights(library), path)
-
-        def load(keep: Any = folder) -> Any:
-            return library.load(path, **options)
-
-        return timeit.Timer(load, "import gc; gc.enable()").timeit
+        folder = tempfile.mkdtemp()
+        run = make(library, Path(folder, "weights"))
+        weakref.finalize(run, shutil.rmtree, folder)
+        return timeit.Timer(run, "import gc; gc.enable()").timeit
 
     return timing
 
 
-def saving(library: Any) -> Timing:
-    """How to time writing over a file."""
-    folder, state = tempfile.TemporaryDirectory(), weights(library)
+def loading(**options: Any) -> Callable[[Any], Timing]:
+    """How to time loading."""
 
-    def save(keep: Any = folder) -> None:
-        library.save(state, Path(folder.name, "weights"))
+    def make(library: Any, path: Path) -> Callable[[], Any]:
+        library.save(weights(library), path)
+        return lambda: library.load(path, **options)
 
-    return timeit.Timer(save, "import gc; gc.enable()").timeit
+    return in_folder(make)
+
+
+def writing(library: Any, path: Path) -> Callable[[], Any]:
+    """Write over a file."""
+    state = weights(library)
+    return lambda: library.save(state, path)
 
 
 CASES = [
-    Case("save 64 MB", saving),
+    Case("save 64 MB", in_folder(writing)),
     Case("load 64 MB", loading()),
     Case("load 64 MB from a memory map", loading(mmap=True)),
     Case("load 64 MB with checksums compared, beside without", loading(), loading(verify=False)),
