@@ -230,7 +230,7 @@ class Training:
     """Two groups of parameters of one library under one optimizer, with or without a scheduler."""
 
     def __init__(self, library, name, settings, make_scheduler=None, named=False):
-        self.library = library
+        self.lib = library
         start = [numbers(3, 2), numbers(4), numbers(2)]
         self.parameters = [library.tensor(part.tolist(), dtype=library.float64, requires_grad=True) for part in start]
         given = list(zip("abc", self.parameters, strict=True)) if named else self.parameters
@@ -258,10 +258,10 @@ class Training:
 
     def take(self, other):
         """Take over the parameters and states of the other library's training."""
-        convert = to_ours if self.library is dovetail else to_torch
+        convert = to_ours if self.lib is dovetail else to_torch
         for own, given in zip(self.parameters, other.parameters, strict=True):
-            with self.library.no_grad():
-                own.copy_(self.library.from_numpy(given.detach().numpy()))
+            with self.lib.no_grad():
+                own.copy_(self.lib.from_numpy(given.detach().numpy()))
         self.optimizer.load_state_dict(convert(other.optimizer.state_dict()))
         if self.scheduler is not None:
             self.scheduler.load_state_dict(convert(other.scheduler.state_dict()))

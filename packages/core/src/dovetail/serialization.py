@@ -89,7 +89,7 @@ def load(
         mmap: read the tensors when they are used, from the file's memory map. Writes to them stay in memory. The file
             may be replaced meanwhile, but must not be written to.
         strict: whether a damaged tensor is an error. If not, None stands in its place, and a warning says what is
-            wrong; to save what can be saved.
+            wrong; to save what can be saved. Of safetensors files in one piece; others are loaded whole or not at all.
         verify: whether to compare the checksums of the data; by default yes, but with ``mmap``, since that would read
             all of it. Those of the header are compared always.
         map_location: PyTorch's name for ``device``.

@@ -20,14 +20,15 @@ from dovetail.torch_files.source import shown
 from dovetail.torch_files.tensors import Part, Storage, Tensors, as_value, numpy_dtype, whole_numbers
 from dovetail.torch_files.values import Keys
 
-_STORAGES = {
-    "DoubleStorage": "float64", "FloatStorage": "float32", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
-    "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8",
-    "ByteStorage": "uint8", "BoolStorage": "bool", "ComplexFloatStorage": "complex64",
+#: PyTorch's kinds of storage, with the dtype of their elements.
+STORAGES = {
+    "BoolStorage": "bool", "ByteStorage": "uint8", "CharStorage": "int8", "ShortStorage": "int16",
+    "IntStorage": "int32", "LongStorage": "int64", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
+    "FloatStorage": "float32", "DoubleStorage": "float64", "ComplexFloatStorage": "complex64",
     "ComplexDoubleStorage": "complex128",
 }  # fmt: skip
 _DTYPES = frozenset((
-    *_STORAGES.values(), "uint16", "uint32", "uint64",
+    *STORAGES.values(), "uint16", "uint32", "uint64",
     "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
 ))  # fmt: skip
 _UNTYPED = {("torch.storage", "UntypedStorage"), ("torch.storage", "_UntypedStorage"), ("torch", "UntypedStorage")}
@@ -88,8 +89,8 @@ class Names:
         call = _CALLS.get((_PYTHON_2.get(module, module), name))
         if call is not None:
             return Name(f"{module}.{name}", call)
-        if module in ("torch", "torch.cuda") and name in _STORAGES:
-            return Name(f"{module}.{name}", storage=numpy_dtype(_STORAGES[name]))
+        if module in ("torch", "torch.cuda") and name in STORAGES:
+            return Name(f"{module}.{name}", storage=numpy_dtype(STORAGES[name]))
         if (module, name) in _UNTYPED:
             return Name(f"{module}.{name}", storage=np.dtype(np.uint8))
         if module == "torch" and name in _DTYPES:

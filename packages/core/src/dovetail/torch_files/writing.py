@@ -23,16 +23,12 @@ from dovetail.errors import SaveError
 from dovetail.overlaps import bounds, memory, overlapping
 from dovetail.structure import SAVABLE, Encoder, readable
 from dovetail.tensor import Size, Tensor
+from dovetail.torch_files.names import STORAGES
 from dovetail.torch_files.zip_writing import ALIGNMENT, Archive
 
 _LARGEST_INTEGER_BYTES = 255  # of the one opcode for large integers that weights_only allows
 
-_STORAGES = {
-    "bool": "BoolStorage", "uint8": "ByteStorage", "int8": "CharStorage", "int16": "ShortStorage",
-    "int32": "IntStorage", "int64": "LongStorage", "float16": "HalfStorage", "bfloat16": "BFloat16Storage",
-    "float32": "FloatStorage", "float64": "DoubleStorage", "complex64": "ComplexFloatStorage",
-    "complex128": "ComplexDoubleStorage",
-}  # fmt: skip
+_STORAGES = {dtype: kind for kind, dtype in STORAGES.items()}
 _UNTYPED = {"uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz"}
 _DEVICES = ("cpu", "cuda", "hpu", "meta", "mps", "mtia", "xla", "xpu")
 
