@@ -180,9 +180,6 @@ def sgd_step(
     parameter: Any, gradient: Any, momentum_buffer: Any = None, *, lr: float, momentum: float,
     dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool,
 ) -> Any:  # fmt: skip
-    if momentum_buffer is None and not weight_decay and not maximize and parameter.ndim and parameter.size <= BLOCK:
-        parameter -= lr * gradient
-        return parameter, None
     for p, g, buffer in _blocks(parameter, gradient, momentum_buffer):
         step = np.negative(g) if maximize else g
         if weight_decay:

@@ -15,6 +15,7 @@ import numpy as np
 from dovetail.backends.cpu_halves import in_float32
 from dovetail.backends.cpu_index import Direct
 
+REMEMBERED = 4096  # up to how many numbers are kept for the next call
 SHORT = 32  # up to how many elements a row is turned into a column
 INT64, UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
 
@@ -36,16 +37,17 @@ def largest_of(rows: Any) -> Any:
     return rows[row_numbers(len(rows)), rows.argmax(1)][:, None]
 
 
-@lru_cache(maxsize=16)
 def ones_of(count: int, dtype: Any) -> np.ndarray:
     """Return as many ones; not to be written to."""
-    return np.ones(count, dtype)
+    return _few_ones(count, dtype) if count <= REMEMBERED else np.ones(count, dtype)
 
 
-@lru_cache(maxsize=16)
 def row_numbers(count: int) -> np.ndarray:
     """Return 0 to ``count`` - 1; not to be written to."""
-    return np.arange(count)
+    return _few_row_numbers(count) if count <= REMEMBERED else np.arange(count)
+
+
+_few_ones, _few_row_numbers = lru_cache(maxsize=16)(np.ones), lru_cache(maxsize=16)(np.arange)
 
 
 def softmax_rows(rows: Any) -> Any:

@@ -72,17 +72,15 @@ class SGD(Optimizer):
         with dovetail.no_grad():
             for group in self.param_groups:
                 options = {name: group[name] for name in self.defaults}
-                ready = [parameter for parameter in group["params"] if parameter.grad is not None]
-                if not options["momentum"]:
-                    rows = [(parameter, parameter.grad, None) for parameter in ready]
-                    update(ops.sgd_step.definition, rows, {**options, "first": False})
-                    continue
-                by_first: dict[bool, list[tuple]] = {False: [], True: []}  # by whether the buffer is a new one
-                for parameter in ready:
-                    buffer, first = self._buffer(parameter)
-                    by_first[first].append((parameter, parameter.grad, buffer))
-                for first, rows in by_first.items():
-                    update(ops.sgd_step.definition, rows, {**options, "first": first})
+                rows: dict[bool, list[tuple]] = {False: [], True: []}  # by whether the buffer is a new one
+                for parameter in group["params"]:
+                    gradient = parameter.grad
+                    if gradient is not None:
+                        buffer, first = self._buffer(parameter) if options["momentum"] else (None, False)
+                        rows[first].append((parameter, gradient, buffer))
+                for first, some in rows.items():
+                    if some:
+                        update(ops.sgd_step.definition, some, {**options, "first": first})
         return loss
 
     def _buffer(self, parameter: dovetail.Tensor) -> tuple[dovetail.Tensor, bool]:
