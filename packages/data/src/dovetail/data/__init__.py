@@ -1,5 +1,8 @@
 """Data for Dovetail: datasets, samplers, collating, and the loader that makes batches."""
 
+from importlib import import_module
+from typing import Any
+
 from dovetail.data.catalog import load as load
 from dovetail.data.collate import default_collate as default_collate
 from dovetail.data.collate import default_convert as default_convert
@@ -18,3 +21,22 @@ from dovetail.data.sampler import SequentialSampler as SequentialSampler
 from dovetail.data.sampler import SubsetRandomSampler as SubsetRandomSampler
 
 __version__ = "0.1.0"
+
+# Imported when first asked for: each name with the module that has it.
+_LATE: dict[str, str] = {}
+_LATE_MODULES: tuple[str, ...] = ()
+
+
+def __getattr__(name: str) -> Any:
+    """Import what most programs do not use when it is first asked for."""
+    if name in _LATE_MODULES:
+        return import_module(f"dovetail.data.{name}")
+    if name not in _LATE:
+        raise AttributeError(f"module 'dovetail.data' has no attribute {name!r}", name=name)
+    value = globals()[name] = getattr(import_module(f"dovetail.data.{_LATE[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return all names, those not imported yet too."""
+    return sorted({*globals(), *_LATE, *_LATE_MODULES})
