@@ -18,6 +18,7 @@ Each also is the built-in that PyTorch raises in the same place, so ``except Run
     ├── PluginError           (RuntimeError)  a plug-in that does not load or does not keep its contract
     ├── LoadError             (RuntimeError)  a file that is damaged or not ours
     ├── SaveError             (TypeError)     an object that cannot be saved
+    ├── WorkerError           (RuntimeError)  a data loader's worker died, hangs or cannot be started
     └── MissingPackageError   (ModuleNotFoundError)  a part of Dovetail that is not installed
 """
 
@@ -84,6 +85,10 @@ class LoadError(DovetailError, RuntimeError):
 
 class SaveError(DovetailError, TypeError):
     """An object cannot be saved."""
+
+
+class WorkerError(DovetailError, RuntimeError):
+    """A data loader's worker has died, does not answer or cannot be started."""
 
 
 class MissingPackageError(DovetailError, ModuleNotFoundError):

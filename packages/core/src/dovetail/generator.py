@@ -86,6 +86,7 @@ class Generator:
         self.lock = threading.RLock()
         self._seed = DEFAULT_SEED
         self._bits: Any = None
+        self._started = False  # whether the bits belong to the seed: they are made when first needed
         self._fresh = True  # whether nothing was drawn since the seed, which PyTorch's state tells apart
         #: The second number of a scalar Box-Muller pair, given by the next scalar draw.
         self.next_normal: float | None = None
@@ -100,7 +101,7 @@ class Generator:
         """
         number = checked_seed(seed)
         with self.lock:
-            self._seed, self._bits, self._fresh = number, None, True
+            self._seed, self._started, self._fresh = number, False, True
             self.next_normal = self._next_normal_float = None
         return self
 
@@ -125,8 +126,10 @@ class Generator:
         if self._bits is None:
             from numpy.random import MT19937  # late: it takes longer to import than the rest of Dovetail
 
-            self._bits = MT19937()
+            self._bits = MT19937(0)
+        if not self._started:
             self._bits._legacy_seeding(self._seed % 2**32)  # the reference seeding, of which PyTorch uses 32 bits
+            self._started = True
         return self._bits
 
     def words(self, count: int) -> np.ndarray:

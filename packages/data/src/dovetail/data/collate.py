@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import dovetail
+from dovetail.data.memory import empty, host_array
 from dovetail.errors import ShapeError
 
 
@@ -76,13 +77,32 @@ def _kind(value: Any) -> str:
 
 
 def _stack(batch: Sequence[Any]) -> Any:
+    arrays = [host_array(sample) for sample in batch]
+    if type(batch[0]) is not dovetail.Tensor or any(array is None for array in arrays):
+        _check_shapes(batch)
+        return dovetail.stack(list(batch))
+    return _stack_arrays(arrays)
+
+
+def _stack_arrays(arrays: Sequence[Any]) -> Any:
+    shape, dtype = arrays[0].shape, arrays[0].dtype
+    if any(array.shape != shape for array in arrays):
+        _check_shapes(arrays)
+    if any(array.dtype != dtype for array in arrays):
+        return dovetail.stack([dovetail.as_tensor(array) for array in arrays])
+    out = empty((len(arrays), *shape), dtype.newbyteorder("="))
+    for position, array in enumerate(arrays):
+        out[position] = array
+    return dovetail.from_numpy(out)
+
+
+def _check_shapes(batch: Sequence[Any]) -> None:
     shapes = {tuple(sample.shape): None for sample in batch}  # a dict keeps the order in which they came
     if len(shapes) > 1:
         raise ShapeError(
             f"samples of one batch need one shape, got {', '.join(map(str, shapes))}; bring them to one size in the "
             "dataset (crop, resize, pad), or give the DataLoader a collate_fn that pads"
         )
-    return dovetail.stack(list(batch))
 
 
 def _collate_arrays(batch: Sequence[Any]) -> Any:
@@ -92,7 +112,7 @@ def _collate_arrays(batch: Sequence[Any]) -> Any:
             f"default_collate takes arrays of numbers, got one of dtype {first.dtype}; turn it into numbers in the "
             "dataset, or give the DataLoader a collate_fn"
         )
-    return _stack([dovetail.as_tensor(sample) for sample in batch])
+    return _stack_arrays(batch)
 
 
 def _collate_mappings(batch: Sequence[Any]) -> Any:

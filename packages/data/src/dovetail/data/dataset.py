@@ -8,7 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 import dovetail
+from dovetail.data.memory import empty, host_array
 from dovetail.errors import ShapeError
 
 Sample = TypeVar("Sample", covariant=True)
@@ -19,7 +22,8 @@ class Dataset(Generic[Sample]):
 
     A dataset that can fetch many samples at once may add ``__getitems__(indices)``, which returns a list of samples.
     One that can return a finished batch may add ``__getbatch__(indices)``; the loader uses it in place of
-    ``default_collate``, and only then, so both must give the same.
+    ``default_collate``, and only then, so both must give the same. It must draw no random numbers, and may return
+    ``NotImplemented`` to have single samples read.
 
     Example::
 
@@ -43,6 +47,11 @@ class Dataset(Generic[Sample]):
 class IterableDataset(Dataset[Sample]):
     """A stream of samples: it has ``__iter__`` and no index, so it is neither shuffled nor sampled.
 
+    Each worker of a loader goes through the whole stream unless ``__iter__`` takes a part, by ``get_worker_info()``;
+    up to the first sample the default generator gives all workers the same numbers, to shuffle by. Where the iterator
+    has ``state_dict()`` and ``load_state_dict(state)``, small dicts of plain values, a loader goes on from there
+    without reading again what it had.
+
     Example::
 
         >>> class Countdown(IterableDataset):
@@ -54,6 +63,9 @@ class IterableDataset(Dataset[Sample]):
 
     def __iter__(self) -> Iterator[Sample]:
         raise TypeError(f"{type(self).__name__} has no __iter__; write one that yields samples")
+
+    def __add__(self, other: Dataset[Sample]) -> ChainDataset[Sample]:  # type: ignore[override]
+        return ChainDataset([self, other])
 
 
 class TensorDataset(Dataset[tuple]):
@@ -88,11 +100,95 @@ class TensorDataset(Dataset[tuple]):
         return tuple(tensor[index] for tensor in self.tensors)
 
     def __getbatch__(self, indices: Sequence[int]) -> list:
-        chosen = dovetail.tensor(indices, dtype=dovetail.int64)
-        return [tensor[chosen.to(tensor.device)] for tensor in self.tensors]
+        return rows(self.tensors, indices)
 
     def __len__(self) -> int:
         return self.tensors[0].shape[0]
+
+
+class StackDataset(Dataset[Any]):
+    """Datasets side by side: sample ``i`` holds each one's sample ``i``.
+
+    Args:
+        args: datasets of one length; a sample is a tuple. Or:
+        kwargs: datasets of one length by name; a sample is a dict.
+
+    Raises:
+        ValueError: none is given, both kinds are, or the lengths differ.
+
+    Example::
+
+        >>> StackDataset(image=["a", "b"], label=[0, 1])[1]
+        {'image': 'b', 'label': 1}
+    """
+
+    datasets: tuple | dict
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if bool(args) == bool(kwargs):
+            given = "both" if args else "neither"
+            raise ValueError(f"StackDataset takes datasets, either one after the other or by name, got {given}")
+        self.datasets = args or kwargs
+        lengths = [len(dataset) for dataset in self.parts()]
+        if len(set(lengths)) > 1:
+            raise ValueError(f"StackDataset takes datasets of one length, got {', '.join(map(str, lengths))}")
+
+    def parts(self) -> Sequence[Any]:
+        """Return the datasets."""
+        return self.datasets if isinstance(self.datasets, tuple) else list(self.datasets.values())
+
+    def _joined(self, parts: Iterable[Any]) -> Any:
+        return tuple(parts) if isinstance(self.datasets, tuple) else dict(zip(self.datasets, parts, strict=True))
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._joined(dataset[index] for dataset in self.parts())
+
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        columns = []
+        for dataset in self.parts():
+            many = getattr(dataset, "__getitems__", None)
+            columns.append(many(indices) if callable(many) else [dataset[index] for index in indices])
+            if len(columns[-1]) != len(indices):
+                raise ValueError(
+                    f"{type(dataset).__name__}.__getitems__ was asked for {len(indices)} samples and gave "
+                    f"{len(columns[-1])}; it returns one for each index"
+                )
+        return [self._joined(parts) for parts in zip(*columns, strict=True)]
+
+    def __len__(self) -> int:
+        return len(self.parts()[0])
+
+
+class ChainDataset(IterableDataset[Sample]):
+    """Streams one after the other, as one.
+
+    Example::
+
+        >>> class Letters(IterableDataset):
+        ...     def __iter__(self):
+        ...         return iter("ab")
+        >>> list(Letters() + Letters())
+        ['a', 'b', 'a', 'b']
+    """
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        self.datasets = datasets
+
+    def _streams(self) -> Iterator[Any]:
+        for dataset in self.datasets:
+            if not isinstance(dataset, IterableDataset):
+                raise TypeError(
+                    f"ChainDataset joins IterableDatasets, got {type(dataset).__name__}; ConcatDataset joins those "
+                    "with an index"
+                )
+            yield dataset
+
+    def __iter__(self) -> Iterator[Sample]:
+        for dataset in self._streams():
+            yield from dataset
+
+    def __len__(self) -> int:
+        return sum(len(dataset) for dataset in self._streams())
 
 
 class Subset(Dataset[Sample]):
@@ -161,6 +257,30 @@ class ConcatDataset(Dataset[Sample]):
             raise IndexError(f"index {index} is out of range for a ConcatDataset of {len(self)} samples")
         which = bisect.bisect_right(self.cumulative_sizes, position)
         return self.datasets[which][position - (self.cumulative_sizes[which - 1] if which else 0)]
+
+
+def rows(tensors: Sequence[Any], indices: Sequence[int]) -> list[Any]:
+    """Return the rows of each tensor at the indices, as a loader's batch."""
+    chosen = np.asarray(indices, dtype=np.int64)
+    found = []
+    for tensor in tensors:
+        array = host_array(tensor)
+        if array is None:
+            found.append(tensor[dovetail.tensor(chosen, device=tensor.device)])
+            continue
+        out = empty((len(chosen), *array.shape[1:]), array.dtype)
+        found.append(dovetail.from_numpy(np.take(array, _inside(chosen, len(array)), 0, out, "clip")))
+    return found
+
+
+def _inside(chosen: np.ndarray, length: int) -> np.ndarray:
+    """Return the indices, counted from the start; all are inside, so that "clip" changes none."""
+    if chosen.size and (chosen.min() < 0 or chosen.max() >= length):
+        outside = chosen[(chosen < -length) | (chosen >= length)]
+        if outside.size:
+            raise IndexError(f"index {outside[0]} is out of range for a dataset of {length} samples")
+        return np.where(chosen < 0, chosen + length, chosen)
+    return chosen
 
 
 def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = None) -> list[Subset]:

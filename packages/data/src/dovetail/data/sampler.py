@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -126,6 +127,123 @@ class SubsetRandomSampler(Sampler[int]):
 
     def __len__(self) -> int:
         return len(self.indices)
+
+
+class WeightedRandomSampler(Sampler[int]):
+    """Indices drawn with given weights; the same seed gives PyTorch's.
+
+    Args:
+        weights: one for each index, 0 or more; they need not add up to 1.
+        num_samples: how many to draw.
+        replacement: whether an index may come more than once.
+        generator: where to draw from; the default generator if None.
+
+    Raises:
+        ValueError: the weights are no sequence of numbers, or another argument has no such value.
+
+    Example::
+
+        >>> set(WeightedRandomSampler([0.0, 3.0, 1.0], num_samples=50)) <= {1, 2}
+        True
+    """
+
+    def __init__(
+        self, weights: Sequence[float], num_samples: int, replacement: bool = True, generator: Any = None
+    ) -> None:
+        if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
+            raise ValueError(f"num_samples is a whole number of 1 or more, got {num_samples!r}")
+        if not isinstance(replacement, bool):
+            raise ValueError(f"replacement is True or False, got {replacement!r}")
+        self.weights = dovetail.as_tensor(weights, dtype=dovetail.float64)
+        if self.weights.ndim != 1:
+            raise ValueError(f"weights are one number for each sample, got shape {tuple(self.weights.shape)}")
+        self.num_samples = num_samples
+        self.replacement = replacement
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[int]:
+        yield from dovetail.multinomial(
+            self.weights, self.num_samples, self.replacement, generator=self.generator
+        ).tolist()
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class DistributedSampler(Sampler[int]):
+    """The part of a dataset that one of several processes reads, in PyTorch's order for the same seed and epoch.
+
+    Args:
+        dataset: has ``__len__``.
+        num_replicas: how many processes there are; the environment's WORLD_SIZE if None.
+        rank: which one this is, from 0; the environment's RANK if None.
+        shuffle: a new order for each epoch, which ``set_epoch`` tells.
+        seed: of the order; the same in all processes.
+        drop_last: leave out the last samples so that all parts are of one size; if False, the first come once more.
+
+    Raises:
+        ValueError: ``rank`` is not one of them, or neither the arguments nor the environment tell.
+
+    Example::
+
+        >>> [list(DistributedSampler(range(5), 2, rank, shuffle=False)) for rank in (0, 1)]
+        [[0, 2, 4], [1, 3, 0]]
+    """
+
+    def __init__(
+        self,
+        dataset: Sized,
+        num_replicas: int | None = None,
+        rank: int | None = None,
+        shuffle: bool = True,
+        seed: int = 0,
+        drop_last: bool = False,
+    ) -> None:
+        self.num_replicas = _told("num_replicas", num_replicas, "WORLD_SIZE")
+        self.rank = _told("rank", rank, "RANK")
+        if not 0 <= self.rank < self.num_replicas:
+            raise ValueError(f"rank is from 0 to {self.num_replicas - 1}, got {self.rank}")
+        self.dataset = dataset
+        self.epoch = 0
+        self.shuffle, self.seed, self.drop_last = shuffle, seed, drop_last
+        length = len(dataset)
+        self.num_samples = length // self.num_replicas if drop_last else -(-length // self.num_replicas)
+        self.total_size = self.num_samples * self.num_replicas
+
+    def __iter__(self) -> Iterator[int]:
+        length = len(self.dataset)
+        if self.shuffle:
+            generator = dovetail.Generator().manual_seed(self.seed + self.epoch)
+            order = dovetail.randperm(length, generator=generator).tolist()
+        else:
+            order = list(range(length))
+        if length:
+            order = (order * -(-self.total_size // length))[: self.total_size]
+        return iter(order[self.rank :: self.num_replicas])
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def set_epoch(self, epoch: int) -> None:
+        """Have the next pass in the order of this epoch."""
+        self.epoch = epoch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the epoch, for a loader's state."""
+        return {"epoch": self.epoch}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to the epoch that ``state_dict`` told."""
+        self.epoch = state["epoch"]
+
+
+def _told(name: str, given: int | None, variable: str) -> int:
+    """Return an argument, or what the environment of a distributed program says."""
+    if given is None:
+        given = int(os.environ.get(variable, -1))
+        if given < 0:
+            raise ValueError(f"DistributedSampler needs {name}: give it, or set {variable} as launchers do")
+    return given
 
 
 class BatchSampler(Sampler[list[int]]):

@@ -1,0 +1,243 @@
+"""One pass over the data: the iterators that a loader gives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from dovetail.data.making import END, IndexedMaker, Source, StreamMaker
+from dovetail.data.position import Position
+from dovetail.data.randomness import Draws
+from dovetail.data.workers.serving import Reply, Task
+from dovetail.errors import WorkerError
+
+Pool = Any  # a ProcessPool or a ThreadPool
+
+
+class Numbered:
+    """The lists of indices that a sampler gives, each with its number and the number of samples before it."""
+
+    def __init__(self, indices: Iterator[Any], batched: bool, position: Position) -> None:
+        self._indices, self._batched = indices, batched
+        self._number, self._first = position.batches, position.samples
+        self._skipped = set(position.ahead)
+
+    def next(self) -> tuple[int, int, Any]:
+        """Return the next.
+
+        Raises:
+            StopIteration: there is none.
+        """
+        while True:
+            indices = next(self._indices)
+            number, first = self._number, self._first
+            self._number += 1
+            self._first += self.size(indices)
+            if number not in self._skipped:
+                return number, first, indices
+
+    def size(self, indices: Any) -> int:
+        """Return how many samples these indices are."""
+        return len(indices) if self._batched else 1
+
+
+class LocalPass:
+    """A pass whose batches are made in this process, each when it is asked for."""
+
+    def __init__(self, source: Source, indices: Iterator[Any] | None, position: Position) -> None:
+        self.position = position
+        draws = Draws()
+        draws.start(position.seed)
+        self._stream = self._indexed = None
+        if indices is None:
+            self._stream = StreamMaker(source, draws)
+            self._stream.begin(position.places[0])
+        else:
+            self._indexed = IndexedMaker(source, draws)
+            self._order = Numbered(indices, source.batched, position)
+
+    def __iter__(self) -> LocalPass:
+        return self
+
+    def __next__(self) -> Any:
+        position = self.position
+        if self._stream is not None:
+            batch = self._stream.make()
+            position.places[0] = self._stream.place()
+            if batch is END:
+                position.over = True
+                raise StopIteration
+            position.had(position.batches, 0)
+            return batch
+        try:
+            number, first, indices = self._order.next()
+        except StopIteration:
+            position.over = True
+            raise
+        assert self._indexed is not None
+        try:
+            batch = self._indexed.make(indices, first)
+        except Exception:
+            position.had(number, self._order.size(indices))  # the program may go on with the next
+            raise
+        position.had(number, self._order.size(indices))
+        return batch
+
+
+class WorkerPass:
+    """A pass whose batches are made by workers, ahead of time."""
+
+    def __init__(self, pool: Pool, position: Position, in_order: bool, persistent: bool) -> None:
+        self.pool, self.position = pool, position
+        self._timeout, self._in_order, self._persistent = pool.timeout, in_order, persistent
+        self._failure: BaseException | None = None
+        self._replies: dict[int, tuple[int, Reply]] = {}
+        self._run = pool.begin(position.seed, position.places)
+        self._fill()
+
+    def __iter__(self) -> WorkerPass:
+        return self
+
+    def __next__(self) -> Any:
+        batch, failure = self._step()
+        if failure is not None:
+            # The error's traceback will hold this frame: without `self` in it, the workers can go with the pass.
+            del self
+            raise failure
+        return batch
+
+    def _step(self) -> tuple[Any, BaseException | None]:
+        if self._failure is not None:
+            return None, self._failure
+        if self.position.over:
+            return None, StopIteration()
+        if self.pool.run != self._run or self.pool.closed:
+            return None, WorkerError(
+                "this pass has ended, since its loader began another one or was closed; with persistent_workers=False "
+                "each pass has workers of its own"
+            )
+        try:
+            return self._next()
+        except WorkerError as failure:
+            self._failure = failure.with_traceback(None)
+            self.pool.close()
+            return None, self._failure
+        except BaseException:  # Ctrl-C
+            self.pool.close()
+            raise
+
+    def _next(self) -> tuple[Any, BaseException | None]:
+        deadline = time.monotonic() + self._timeout
+        while True:
+            self._fill()
+            key = self._ready()
+            if key is not None:
+                worker, reply = self._replies.pop(key)
+                batch = self.pool.open(worker, reply)
+                self._had(worker, reply)
+                if reply.kind == "end":
+                    continue
+                return (None, batch) if reply.kind == "error" else (batch, None)
+            if self._finished():
+                self.position.over = True
+                if not self._persistent:
+                    self.pool.close()
+                return None, StopIteration()
+            worker, reply = self.pool.receive(max(1e-3, deadline - time.monotonic()) if self._timeout else None)
+            self._replies[reply.number] = (worker, reply)
+
+    # What differs between datasets with an index and streams
+
+    def _fill(self) -> None:
+        """Ask workers for batches, as many as they may make ahead."""
+        raise TypeError
+
+    def _ready(self) -> Any:
+        """Return the key of the reply that comes next, None if it has not come yet."""
+        raise TypeError
+
+    def _finished(self) -> bool:
+        """Return whether all batches were given to the program."""
+        raise TypeError
+
+    def _had(self, worker: int, reply: Reply) -> None:
+        """Note that the program has had this reply."""
+        raise TypeError
+
+
+class IndexedPass(WorkerPass):
+    """A pass over a dataset with an index: any worker may make any batch."""
+
+    def __init__(self, order: Numbered, *args: Any) -> None:
+        self._order = order
+        self._asked: dict[int, int] = {}  # numbers of the batches that workers make, in order, and their sizes
+        self._exhausted = False
+        super().__init__(*args)
+
+    def _fill(self) -> None:
+        workers = range(len(self.pool.workers))
+        while not self._exhausted:
+            worker = max(workers, key=self.pool.room)
+            if self.pool.room(worker) <= 0:
+                return
+            try:
+                number, first, indices = self._order.next()
+            except StopIteration:
+                self._exhausted = True
+                return
+            self._asked[number] = self._order.size(indices)
+            self.pool.send(worker, Task(self._run, number, indices, first, 0))
+
+    def _ready(self) -> Any:
+        first = next(iter(self._asked if self._in_order else self._replies), None)
+        return first if first in self._replies else None
+
+    def _finished(self) -> bool:
+        return self._exhausted and not self._asked
+
+    def _had(self, worker: int, reply: Reply) -> None:
+        self.position.had(reply.number, self._asked.pop(reply.number))
+
+
+class StreamPass(WorkerPass):
+    """A pass over a stream: each worker makes the batches of its part, and they come in turns."""
+
+    def __init__(self, *args: Any) -> None:
+        self._count = 0
+        self._asked: list[list[int]] = []
+        super().__init__(*args)
+
+    def _fill(self) -> None:
+        if not self._asked:
+            self._asked = [[] for _ in self.pool.workers]
+        for worker, asked in enumerate(self._asked):
+            while worker not in self.position.ended and self.pool.room(worker) > 0:
+                asked.append(self._count)
+                self.pool.send(worker, Task(self._run, self._count, None, 0, 0))
+                self._count += 1
+
+    def _ready(self) -> Any:
+        if not self._in_order:
+            return next(iter(self._replies), None)
+        position = self.position
+        if self._finished():
+            return None
+        while position.turn in position.ended:
+            position.turn = (position.turn + 1) % len(self._asked)
+        first = self._asked[position.turn][0]
+        return first if first in self._replies else None
+
+    def _finished(self) -> bool:
+        return len(self.position.ended) == len(self._asked)
+
+    def _had(self, worker: int, reply: Reply) -> None:
+        position = self.position
+        self._asked[worker].remove(reply.number)
+        if reply.kind == "end":
+            position.ended.add(worker)
+            return
+        position.had(position.batches, 0)
+        position.turn = (worker + 1) % len(self._asked)
+        if reply.place is not None:
+            position.places[worker] = reply.place

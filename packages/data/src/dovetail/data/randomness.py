@@ -1,0 +1,100 @@
+"""What samples draw: numbers that depend on the pass and on the sample, and not on who makes it."""
+
+from __future__ import annotations
+
+import importlib
+import random
+from typing import Any
+
+import numpy as np
+
+import dovetail
+from dovetail.generator import default_generator, replacement
+
+_64_BITS = 2**64 - 1
+
+
+def mixed(seed: int, *numbers: int) -> int:
+    """Return a seed of 64 bits that belongs to these numbers: near ones give seeds that have nothing in common.
+
+    Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014 (SplitMix64).
+
+    Example::
+
+        >>> mixed(1, 2) == mixed(1, 2), mixed(1, 2) == mixed(1, 3)
+        (True, False)
+    """
+    value = seed & _64_BITS
+    for number in numbers:
+        value = (value + 0x9E3779B97F4A7C15 * (number + 1)) & _64_BITS
+        value = ((value ^ value >> 30) * 0xBF58476D1CE4E5B9) & _64_BITS
+        value = ((value ^ value >> 27) * 0x94D049BB133111EB) & _64_BITS
+        value ^= value >> 31
+    return value
+
+
+class SampleGenerator(dovetail.Generator):
+    """The generator that a sample draws from; its seed is worked out when the sample draws its first number."""
+
+    def __init__(self, device: Any = "cpu") -> None:
+        super().__init__(device)
+        self.pass_seed = 0
+        self._numbers: tuple[int, ...] | None = None
+
+    def begin(self, *numbers: int) -> None:
+        """Start the stream of the sample that these numbers belong to."""
+        self._numbers, self._started, self._fresh, self.next_normal = numbers, False, True, None
+
+    def _settle(self) -> None:
+        if self._numbers is not None:
+            numbers, self._numbers = self._numbers, None
+            self.manual_seed(mixed(self.pass_seed, *numbers))
+
+    def _twister(self, drawing: bool = True) -> Any:
+        self._settle()
+        return super()._twister(drawing)
+
+    def manual_seed(self, seed: int) -> SampleGenerator:
+        """Start the stream that belongs to ``seed``, as the sample's own code may."""
+        self._numbers = None
+        super().manual_seed(seed)
+        return self
+
+    def initial_seed(self) -> int:
+        """Return the seed that the stream started from."""
+        self._settle()
+        return super().initial_seed()
+
+
+class Draws:
+    """The random numbers of a process or thread that makes batches.
+
+    Before each sample, Dovetail's default generator stands at the start of the sample's own stream. Python's ``random``
+    and ``numpy.random``, which take longer to seed, are seeded before each batch, in worker processes alone: elsewhere
+    the program itself draws from them.
+    """
+
+    def __init__(self, in_process: bool = False) -> None:
+        self.in_process = in_process  # whether this process is a worker
+        self.generator = SampleGenerator()
+        self.sample = self.generator.begin  # seeds for one sample of the pass
+        if in_process:
+            importlib.import_module("numpy.random")  # late; and before a sample does, unseeded
+
+    def start(self, seed: int) -> None:
+        """Begin a pass."""
+        self.generator.pass_seed = seed
+
+    def __enter__(self) -> None:
+        self._token = replacement.set(self.generator)
+
+    def __exit__(self, *_: object) -> None:
+        replacement.reset(self._token)
+
+    def batch(self, *numbers: int) -> None:
+        """Seed for one batch of the pass."""
+        if self.in_process:
+            seed = mixed(self.generator.pass_seed, *numbers)
+            default_generator.manual_seed(seed)  # which threads of the dataset's own draw from
+            random.seed(seed)
+            np.random.seed(seed % 2**32)

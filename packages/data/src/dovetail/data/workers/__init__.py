@@ -1,0 +1,1 @@
+"""Workers: processes or threads that make a loader's batches."""
