@@ -67,7 +67,17 @@ def test_a_stream_with_a_length_has_a_number_of_batches():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_workers": 2}, "num_workers is 0 for now, got 2"),
+        ({"num_workers": -1}, "whole number of 0 or more, got -1"),
+        ({"num_workers": True}, "whole number of 0 or more, got True"),
+        ({"worker": "fiber"}, "'process' or 'thread', got 'fiber'"),
+        ({"timeout": -1, "num_workers": 1}, "0 to wait for ever, got -1"),
+        ({"timeout": 1}, "timeout is about workers, and num_workers=0 has none"),
+        ({"prefetch_factor": 2}, "prefetch_factor is about workers"),
+        ({"prefetch_factor": 0, "num_workers": 1}, "whole number of 1 or more, got 0"),
+        ({"persistent_workers": True}, "persistent_workers is about workers"),
+        ({"multiprocessing_context": "fork"}, "multiprocessing_context is about workers"),
+        ({"multiprocessing_context": "clone", "num_workers": 1}, "one of 'fork', .* here, got 'clone'"),
+        ({"multiprocessing_context": "fork", "num_workers": 1, "worker": "thread"}, "is about processes"),
         ({"batch_size": 0}, "whole number of 1 or more, or None, got 0"),
         ({"batch_size": 2.0}, "whole number of 1 or more, or None, got 2.0"),
         ({"sampler": [0], "shuffle": True}, "excludes shuffle=True"),
@@ -85,6 +95,17 @@ def test_bad_choices_are_refused(options, message):
 def test_a_stream_takes_no_order(options):
     with pytest.raises(ValueError, match="an IterableDataset has no index"):
         DataLoader(Stream(), **options)
+
+
+def test_what_the_order_follows_from_is_fixed():
+    loader = DataLoader(range(4))
+    with pytest.raises(ValueError, match=r"batch_size of a DataLoader is fixed, .* make a new DataLoader"):
+        loader.batch_size = 2
+
+
+def test_a_context_is_a_name_or_a_context():
+    with pytest.raises(TypeError, match="a name or a context of multiprocessing, got 3"):
+        DataLoader(range(4), num_workers=1, multiprocessing_context=3)
 
 
 class Recording(Dataset):

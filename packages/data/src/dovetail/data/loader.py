@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from dovetail.data.checks import check_choices, check_workers
@@ -61,6 +62,13 @@ class DataLoader:
         3
     """
 
+    _position: Position | None = None  # of the newest pass
+    _resumed: Position | None = None  # where the next pass begins
+    _seed: int | None = None  # the newest one drawn; with persistent workers one is drawn once
+    _passes = 0
+    _pool: Any = None  # persistent workers
+    _complete = False
+
     def __init__(
         self,
         dataset: Any,
@@ -100,15 +108,10 @@ class DataLoader:
         self.batch_sampler = batch_sampler
         batches = self.batch_size is not None or batch_sampler is not None
         self.collate_fn = collate_fn or (default_collate if batches else default_convert)
-        self._position: Position | None = None  # of the newest pass
-        self._resumed: Position | None = None  # where the next pass begins
-        self._seed: int | None = None  # the newest one drawn; persistent workers draw one once
-        self._passes = 0
-        self._pool: Any = None  # persistent workers
         self._complete = True
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in _FIXED and getattr(self, "_complete", False):
+        if name in _FIXED and self._complete:
             raise ValueError(f"{name} of a DataLoader is fixed, since its order follows from it; make a new DataLoader")
         super().__setattr__(name, value)
 
@@ -127,11 +130,11 @@ class DataLoader:
         source = Source(self.dataset, self.collate_fn, self.batch_size, self.drop_last, batched)
         if not self.num_workers:
             return LocalPass(source, None if source.is_stream else indices, position)
-        pool = self._workers(source)
+        make_pool = partial(self._workers, source)
         if source.is_stream:
-            return StreamPass(pool, position, self.in_order, self.persistent_workers)
+            return StreamPass(make_pool, position, self.in_order, self.persistent_workers)
         order = Numbered(indices, batched, position)
-        return IndexedPass(order, pool, position, self.in_order, self.persistent_workers)
+        return IndexedPass(order, make_pool, position, self.in_order, self.persistent_workers)
 
     def _workers(self, source: Source) -> Any:
         """Return the workers: those that were kept, or new ones."""

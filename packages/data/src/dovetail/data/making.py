@@ -140,7 +140,7 @@ def _not_an_end(error: StopIteration, dataset: Any) -> RuntimeError:
     )
 
 
-def samples_getter(dataset: Any) -> Callable[[Sequence[int]], list] | None:
+def samples_getter(dataset: Any) -> Callable[[Any], list] | None:
     """Return the function that turns indices into a list of samples at once, where the dataset has one of its own.
 
     Subsets and stacks have one if what is in them does; their own would only hide single samples, each of which has its

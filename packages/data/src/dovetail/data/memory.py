@@ -127,7 +127,7 @@ class Arena:
         if end > len(self.mapped[-1]) or dtype.hasobject:
             return np.empty(shape, dtype)
         self.used = end
-        return np.ndarray(shape, dtype, self.mapped[-1], start)  # type: ignore[arg-type]
+        return np.ndarray(shape, dtype, self.mapped[-1], start)
 
     def place(self, buffer: pickle.PickleBuffer) -> Placed:
         """Return where the buffer is in the slot, after copying it there if it is elsewhere."""
@@ -189,7 +189,7 @@ class Packed(NamedTuple):
 
 def pack(batch: Any, arena: Arena | None) -> Packed:
     """Return a batch as bytes and the places of its arrays; without an arena, all of it as bytes."""
-    file, placed = io.BytesIO(), []  # type: ignore[var-annotated]
+    file, placed = io.BytesIO(), []
     place = None if arena is None else lambda buffer: placed.append(arena.place(buffer))
     with made_in(arena):
         _Packer(file, place).dump(batch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from dovetail.data.making import END, IndexedMaker, Source, StreamMaker
@@ -21,7 +21,7 @@ class Numbered:
     def __init__(self, indices: Iterator[Any], batched: bool, position: Position) -> None:
         self._indices, self._batched = indices, batched
         self._number, self._first = position.batches, position.samples
-        self._skipped = set(position.ahead)
+        self._position, self._skipped = position, set(position.ahead)
 
     def next(self) -> tuple[int, int, Any]:
         """Return the next.
@@ -30,6 +30,7 @@ class Numbered:
             StopIteration: there is none.
         """
         while True:
+            self._position.sampled = True
             indices = next(self._indices)
             number, first = self._number, self._first
             self._number += 1
@@ -88,13 +89,20 @@ class LocalPass:
 class WorkerPass:
     """A pass whose batches are made by workers, ahead of time."""
 
-    def __init__(self, pool: Pool, position: Position, in_order: bool, persistent: bool) -> None:
-        self.pool, self.position = pool, position
-        self._timeout, self._in_order, self._persistent = pool.timeout, in_order, persistent
+    def __init__(self, make_pool: Callable[[], Pool], position: Position, in_order: bool, persistent: bool) -> None:
+        self.position = position
+        self._make_pool, self._in_order, self._persistent = make_pool, in_order, persistent
         self._failure: BaseException | None = None
-        self._replies: dict[int, tuple[int, Reply]] = {}
-        self._run = pool.begin(position.seed, position.places)
+        self._start()
         self._fill()
+
+    def _start(self) -> None:
+        self.pool = self._make_pool()
+        self._paused = (
+            False  # after an error of the dataset: the workers are gone, and come back if the program goes on
+        )
+        self._replies: dict[int, tuple[int, Reply]] = {}
+        self._run = self.pool.begin(self.position.seed, self._places())
 
     def __iter__(self) -> WorkerPass:
         return self
@@ -102,8 +110,6 @@ class WorkerPass:
     def __next__(self) -> Any:
         batch, failure = self._step()
         if failure is not None:
-            # The error's traceback will hold this frame: without `self` in it, the workers can go with the pass.
-            del self
             raise failure
         return batch
 
@@ -112,6 +118,9 @@ class WorkerPass:
             return None, self._failure
         if self.position.over:
             return None, StopIteration()
+        if self._paused:
+            self._start()
+            self._ask_again()
         if self.pool.run != self._run or self.pool.closed:
             return None, WorkerError(
                 "this pass has ended, since its loader began another one or was closed; with persistent_workers=False "
@@ -121,6 +130,7 @@ class WorkerPass:
             return self._next()
         except WorkerError as failure:
             self._failure = failure.with_traceback(None)
+            failure.__context__ = None  # nothing but the text: frames would keep pipes and memory open
             self.pool.close()
             return None, self._failure
         except BaseException:  # Ctrl-C
@@ -128,29 +138,45 @@ class WorkerPass:
             raise
 
     def _next(self) -> tuple[Any, BaseException | None]:
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + self.pool.timeout
         while True:
             self._fill()
             key = self._ready()
             if key is not None:
                 worker, reply = self._replies.pop(key)
                 batch = self.pool.open(worker, reply)
-                self._had(worker, reply)
+                interrupted = reply.kind == "error" and not isinstance(batch, Exception)
+                if not interrupted:
+                    self._had(worker, reply)
                 if reply.kind == "end":
                     continue
-                return (None, batch) if reply.kind == "error" else (batch, None)
+                if reply.kind == "batch":
+                    return batch, None
+                if not self._persistent or interrupted:  # the program may keep the error, and so this pass, for long
+                    self._paused = True
+                    self.pool.close()
+                return None, batch
             if self._finished():
                 self.position.over = True
                 if not self._persistent:
                     self.pool.close()
                 return None, StopIteration()
-            worker, reply = self.pool.receive(max(1e-3, deadline - time.monotonic()) if self._timeout else None)
+            left = max(1e-3, deadline - time.monotonic()) if self.pool.timeout else None
+            worker, reply = self.pool.receive(left)
             self._replies[reply.number] = (worker, reply)
 
     # What differs between datasets with an index and streams
 
+    def _places(self) -> list[Any]:
+        """Return where each worker begins."""
+        return [None] * len(self.pool.workers)
+
     def _fill(self) -> None:
         """Ask workers for batches, as many as they may make ahead."""
+        raise TypeError
+
+    def _ask_again(self) -> None:
+        """Ask new workers for what the old ones were asked for."""
         raise TypeError
 
     def _ready(self) -> Any:
@@ -171,23 +197,28 @@ class IndexedPass(WorkerPass):
 
     def __init__(self, order: Numbered, *args: Any) -> None:
         self._order = order
-        self._asked: dict[int, int] = {}  # numbers of the batches that workers make, in order, and their sizes
+        self._asked: dict[int, tuple[int, Any]] = {}  # what workers make, in order: samples before it, and indices
         self._exhausted = False
         super().__init__(*args)
 
     def _fill(self) -> None:
-        workers = range(len(self.pool.workers))
-        while not self._exhausted:
-            worker = max(workers, key=self.pool.room)
-            if self.pool.room(worker) <= 0:
-                return
+        while not self._exhausted and (worker := self._idle()) is not None:
             try:
                 number, first, indices = self._order.next()
             except StopIteration:
                 self._exhausted = True
                 return
-            self._asked[number] = self._order.size(indices)
+            self._asked[number] = first, indices
             self.pool.send(worker, Task(self._run, number, indices, first, 0))
+
+    def _idle(self) -> int | None:
+        """Return the worker that has the least to do, None if all have enough."""
+        worker = max(range(len(self.pool.workers)), key=self.pool.room)
+        return worker if self.pool.room(worker) > 0 else None
+
+    def _ask_again(self) -> None:
+        for number, (first, indices) in self._asked.items():
+            self.pool.send(self._idle() or 0, Task(self._run, number, indices, first, 0))
 
     def _ready(self) -> Any:
         first = next(iter(self._asked if self._in_order else self._replies), None)
@@ -197,7 +228,8 @@ class IndexedPass(WorkerPass):
         return self._exhausted and not self._asked
 
     def _had(self, worker: int, reply: Reply) -> None:
-        self.position.had(reply.number, self._asked.pop(reply.number))
+        _, indices = self._asked.pop(reply.number)
+        self.position.had(reply.number, self._order.size(indices))
 
 
 class StreamPass(WorkerPass):
@@ -208,6 +240,9 @@ class StreamPass(WorkerPass):
         self._asked: list[list[int]] = []
         super().__init__(*args)
 
+    def _places(self) -> list[Any]:
+        return self.position.places
+
     def _fill(self) -> None:
         if not self._asked:
             self._asked = [[] for _ in self.pool.workers]
@@ -216,6 +251,9 @@ class StreamPass(WorkerPass):
                 asked.append(self._count)
                 self.pool.send(worker, Task(self._run, self._count, None, 0, 0))
                 self._count += 1
+
+    def _ask_again(self) -> None:
+        self._asked = []  # each goes on after the last batch that the program had
 
     def _ready(self) -> Any:
         if not self._in_order:
@@ -237,6 +275,8 @@ class StreamPass(WorkerPass):
         if reply.kind == "end":
             position.ended.add(worker)
             return
+        if reply.kind == "error" and not self._persistent:
+            position.ended.add(worker)  # going on would mean to read it again, and to fail again
         position.had(position.batches, 0)
         position.turn = (worker + 1) % len(self._asked)
         if reply.place is not None:

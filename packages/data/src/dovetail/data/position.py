@@ -18,28 +18,27 @@ class Position:
         seed: what the pass's random numbers come from.
         batches: how many the program has had.
         samples: how many were in these.
-        ahead: numbers of batches had before their turn, with ``in_order=False``.
+        ahead: batches had before their turn, with ``in_order=False``: their numbers, and the samples in each.
         places: where each worker is in its part of a stream.
+        sampled: whether the sampler was asked for indices, most draw then.
+        over: whether the program had all of it.
         start: the random numbers and the sampler as they were at the start.
     """
 
     def __init__(self, start: dict[str, Any], seed: int, workers: int) -> None:
         self.start, self.seed = start, seed
         self.batches = self.samples = 0
-        self.ahead: set[int] = set()
+        self.ahead: dict[int, int] = {}
         self.places: list[dict[str, Any] | None] = [None] * max(1, workers)
         self.turn = 0  # the worker whose batch of a stream is next
         self.ended: set[int] = set()  # workers that have no more of a stream
-        self.over = False
-        self._sizes: dict[int, int] = {}
+        self.sampled = self.over = False
 
     def had(self, number: int, size: int) -> None:
         """Note that the program has had a batch."""
-        self.ahead.add(number)
-        self._sizes[number] = size
+        self.ahead[number] = size
         while self.batches in self.ahead:
-            self.ahead.remove(self.batches)
-            self.samples += self._sizes.pop(self.batches)
+            self.samples += self.ahead.pop(self.batches)
             self.batches += 1
 
     def state_dict(self) -> dict[str, Any]:
@@ -49,10 +48,11 @@ class Position:
             "seed": self.seed,
             "batches": self.batches,
             "samples": self.samples,
-            "ahead": sorted(self.ahead),
-            "places": self.places,
+            "ahead": [list(entry) for entry in self.ahead.items()],
+            "places": list(self.places),
             "turn": self.turn,
             "ended": sorted(self.ended),
+            "sampled": self.sampled,
         }
 
     @staticmethod
@@ -60,8 +60,8 @@ class Position:
         """Return the position that ``state_dict`` told."""
         position = Position(state["start"], state["seed"], 0)
         position.batches, position.samples = state["batches"], state["samples"]
-        position.ahead, position.turn, position.ended = set(state["ahead"]), state["turn"], set(state["ended"])
-        position.places = list(state["places"])
+        position.ahead, position.turn, position.ended = dict(state["ahead"]), state["turn"], set(state["ended"])
+        position.places, position.sampled = list(state["places"]), state["sampled"]
         return position
 
 
@@ -91,9 +91,9 @@ def begin(loader: Any, resumed: Position | None, kept_seed: int | None) -> tuple
         # PyTorch draws one seed for its workers whenever an iterator is made, even without workers: so that every
         # random number after it comes out the same, it is drawn here too, and not on the first batch.
         seed = draw_seed(loader.generator) if start["kept_seed"] is None else start["kept_seed"]
-        if resumed is not None:
+        if resumed is not None and resumed.sampled:
             indices = islice(indices, resumed.batches, None)
-            indices = chain(list(islice(indices, 1)), indices)  # most samplers draw what they need with their first
+            indices = chain(list(islice(indices, 1)), indices)  # now, as it would draw other numbers later
     return indices, seed, start
 
 

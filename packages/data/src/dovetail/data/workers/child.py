@@ -34,6 +34,7 @@ def main(job: Job, tasks: Connection, replies: Connection, slots: list[Slot], st
     inbox: SimpleQueue[Any] = SimpleQueue()
     reader = _Reader(tasks, inbox)
     threading.Thread(target=reader.run, daemon=True).start()
+    replies.send_bytes(pickle.dumps(None))  # so that the loader knows that the start went well
     server = Server(job, in_thread=False)
     writer = _Writer(replies, slots)
     with suppress(BrokenPipeError, ConnectionResetError):  # the loader has closed its end: the reader sees it too

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import signal
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dovetail.errors import WorkerError
@@ -71,7 +71,7 @@ def died(worker: int, process: int | None, code: int | None, ready: bool, method
     return WorkerError(f"{start} {cause}. To see its error in this process, use num_workers=0")
 
 
-def late(seconds: float, workers: list[tuple[int, int | None]], stacks: list[str]) -> WorkerError:
+def late(seconds: float, workers: Sequence[tuple[int, int | None]], stacks: list[str]) -> WorkerError:
     """Return the error for a batch that did not come in time, with what the workers do."""
     names = " and ".join(f"{worker} (process {process})" for worker, process in workers)
     text = (
@@ -107,7 +107,7 @@ def _culprits(path: str, value: Any, seen: set[int]) -> Iterator[tuple[str, Any,
         return
     seen.add(id(value))
     try:
-        pickle.Pickler(_Nowhere(), 5).dump(value)  # type: ignore[arg-type]
+        pickle.Pickler(_Nowhere(), 5).dump(value)
         return
     except Exception as error:
         reason = error

@@ -29,7 +29,7 @@ class Worker:
     def __init__(self, job: Job, context: Any, prefetch: int) -> None:
         self.number = job.worker
         self.pending = 0  # batches asked for and not given to the program yet
-        self.ready = False  # whether anything came from it
+        self.ready = False  # whether it has begun
         self.slots = [Slot() for _ in range(prefetch + HELD)]
         self.free = list(range(len(self.slots)))
         self.held = 0  # slots in which the program has a batch
@@ -175,7 +175,7 @@ class ProcessPool:
                 names = [(worker.number, worker.process.pid) for worker in waited]
                 raise late(self.timeout, names, [stack for worker in waited if (stack := worker.stack())])
             for end in ready:
-                worker = ends.get(end)  # type: ignore[call-overload]
+                worker = ends.get(end)
                 if worker is None:
                     continue
                 try:
@@ -183,10 +183,10 @@ class ProcessPool:
                 except (EOFError, ConnectionResetError):
                     raise worker.died(self.method) from None
                 worker.ready = True
-                if reply.run == self.run:
+                if reply is not None and reply.run == self.run:
                     return worker.number, reply
             if not any(end in ends for end in ready):
-                raise processes[ready[0]].died(self.method)  # type: ignore[index]
+                raise processes[ready[0]].died(self.method)
 
     def open(self, number: int, reply: Reply) -> Any:
         """Return the batch of a reply; an exception for an error."""

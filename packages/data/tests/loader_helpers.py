@@ -1,0 +1,99 @@
+"""Datasets for the tests of the loader, in a module that started processes can import; and a look at what is left."""
+
+import contextlib
+import gc
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+
+import dovetail
+from dovetail.data import Dataset, IterableDataset, get_worker_info
+
+#: How batches can be made; all must give the same.
+WAYS = {
+    "here": {},
+    "1 process": {"num_workers": 1},
+    "2 processes": {"num_workers": 2},
+    "4 processes": {"num_workers": 4},
+    "2 spawned": {"num_workers": 2, "multiprocessing_context": "spawn"},
+    "1 thread": {"num_workers": 1, "worker": "thread"},
+    "3 threads": {"num_workers": 3, "worker": "thread"},
+}
+
+
+class Augmented(Dataset):
+    """Samples with random numbers of their own."""
+
+    def __init__(self, length=23):
+        self.length = length
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        if not 0 <= index < self.length:
+            raise IndexError(index)
+        return index, dovetail.rand(2), dovetail.randn(1)
+
+
+class Globals(Augmented):
+    """Samples that draw from the generators of Python and NumPy."""
+
+    def __getitem__(self, index):
+        return index, random.random(), np.random.rand()
+
+
+class Counting(IterableDataset):
+    """Numbers in an order that is shuffled at the start, each worker its part, with random numbers beside them."""
+
+    def __init__(self, length=23):
+        self.length = length
+
+    def __iter__(self):
+        info = get_worker_info()
+        worker, workers = (0, 1) if info is None else (info.id, info.num_workers)
+        for number in dovetail.randperm(self.length).tolist()[worker::workers]:
+            yield number, dovetail.rand(1)
+
+
+class Failing(Dataset):
+    """A dataset whose sample 5 calls a function."""
+
+    def __init__(self, act, length=12):
+        self.act, self.length = act, length
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        if index == 5:
+            self.act()
+        return index
+
+
+def plain(batch):
+    """A batch as lists and numbers."""
+    if isinstance(batch, dovetail.Tensor):
+        return batch.tolist()
+    if isinstance(batch, (list, tuple)):
+        return [plain(part) for part in batch]
+    return batch
+
+
+def left_behind():
+    """Children of this process and its open files."""
+    gc.collect()
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text(encoding="utf-8").split()
+    helpers = (b"resource_tracker", b"forkserver")  # of multiprocessing, for the rest of the program
+    ours = [child for child in children if not any(name in _command(child) for name in helpers)]
+    files = []
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # the folder itself, while it was read
+            files.append(os.readlink(f"/proc/self/fd/{number}"))
+    return len(ours), sorted(name.split(":")[0] for name in files)
+
+
+def _command(process):
+    return Path(f"/proc/{process}/cmdline").read_bytes()
