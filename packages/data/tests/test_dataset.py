@@ -3,7 +3,17 @@
 import pytest
 
 import dovetail
-from dovetail.data import ConcatDataset, DataLoader, Dataset, IterableDataset, Subset, TensorDataset, random_split
+from dovetail.data import (
+    ChainDataset,
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    StackDataset,
+    Subset,
+    TensorDataset,
+    random_split,
+)
 from dovetail.errors import ShapeError
 
 
@@ -119,3 +129,73 @@ def test_tensor_dataset_batch_equals_collated_samples():
     for one, other in zip(whole, collated, strict=True):
         assert one.dtype == other.dtype
         assert one.tolist() == other.tolist()
+
+
+def test_datasets_side_by_side():
+    assert StackDataset("ab", [1, 2])[1] == ("b", 2)
+    named = StackDataset(letter="ab", number=[1, 2])
+    assert named[0] == {"letter": "a", "number": 1}
+    assert named.__getitems__([1, 0]) == [{"letter": "b", "number": 2}, {"letter": "a", "number": 1}]
+    assert len(named) == 2
+
+
+def test_datasets_side_by_side_fit():
+    with pytest.raises(ValueError, match="datasets of one length, got 2, 3"):
+        StackDataset("ab", "abc")
+    with pytest.raises(ValueError, match="one after the other or by name, got neither"):
+        StackDataset()
+    with pytest.raises(ValueError, match="one after the other or by name, got both"):
+        StackDataset("a", x="a")
+
+
+class Many(Dataset):
+    def __init__(self, spoilt=False):
+        self.spoilt = spoilt
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        return -1
+
+    def __getitems__(self, indices):
+        return [10 * index for index in indices][self.spoilt :]
+
+
+def test_a_stack_asks_for_many_samples_where_a_part_can():
+    assert [batch[1].tolist() for batch in DataLoader(StackDataset("abc", Many()), 3)] == [[0, 10, 20]]
+    with pytest.raises(ValueError, match=r"Many.__getitems__ was asked for 3 samples and gave 2; it returns one"):
+        list(DataLoader(StackDataset("abc", Many(spoilt=True)), 3))
+
+
+def test_chained_streams():
+    letters, numbers = type("Letters", (IterableDataset,), {}), type("Numbers", (IterableDataset,), {})
+    letters.__iter__, numbers.__iter__ = lambda self: iter("ab"), lambda self: iter([1, 2, 3])
+    letters.__len__, numbers.__len__ = lambda self: 2, lambda self: 3
+    both = letters() + numbers()
+    assert list(both) == ["a", "b", 1, 2, 3]
+    assert len(both) == 5
+    with pytest.raises(TypeError, match="joins IterableDatasets, got range; ConcatDataset joins those with an index"):
+        list(ChainDataset([range(3)]))
+
+
+@pytest.mark.parametrize("dtype", [dovetail.float32, dovetail.int64, dovetail.bool, dovetail.bfloat16])
+def test_rows_are_those_of_the_indices(dtype):
+    x = dovetail.arange(12).reshape(4, 3).to(dtype)
+    (batch,) = TensorDataset(x).__getbatch__([2, -1, 0])
+    assert batch.tolist() == [x[2].tolist(), x[3].tolist(), x[0].tolist()]
+    batch[0] = 0
+    assert bool(x[2].to(dovetail.bool).any()), "a batch is a copy"
+
+
+@pytest.mark.parametrize("index", [4, -5])
+def test_rows_outside_are_refused(index):
+    with pytest.raises(IndexError, match=f"index {index} is out of range for a dataset of 4 samples"):
+        TensorDataset(dovetail.zeros(4, 3)).__getbatch__([0, index])
+
+
+def test_rows_of_tensors_that_need_gradients_are_recorded():
+    x = dovetail.ones(4, 3, requires_grad=True)
+    (batch,) = TensorDataset(x).__getbatch__([1, 1])
+    batch.sum().backward()
+    assert x.grad.sum(1).tolist() == [0.0, 6.0, 0.0, 0.0]

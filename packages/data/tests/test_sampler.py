@@ -3,7 +3,15 @@
 import pytest
 
 import dovetail
-from dovetail.data import BatchSampler, RandomSampler, Sampler, SequentialSampler, SubsetRandomSampler
+from dovetail.data import (
+    BatchSampler,
+    DistributedSampler,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
 
 
 def test_sequential_is_in_order():
@@ -92,3 +100,46 @@ def test_subset_random_sampler_equals_pytorch():
     expected = list(torch.utils.data.SubsetRandomSampler(range(5, 40)))
     dovetail.manual_seed(1)
     assert list(SubsetRandomSampler(range(5, 40))) == expected
+
+
+def test_weights_decide():
+    dovetail.manual_seed(0)
+    drawn = list(WeightedRandomSampler([0.0, 1.0, 3.0], 4000))
+    assert len(drawn) == 4000
+    assert 0 not in drawn
+    assert 0.7 < drawn.count(2) / 4000 < 0.8
+    assert sorted(WeightedRandomSampler([1.0, 5.0, 2.0], 3, replacement=False)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1.0], 0), "num_samples is a whole number of 1 or more, got 0"),
+        (([1.0], True), "num_samples is a whole number of 1 or more, got True"),
+        (([1.0], 1, "yes"), "replacement is True or False, got 'yes'"),
+        (([[1.0]], 1), r"one number for each sample, got shape \(1, 1\)"),
+    ],
+)
+def test_bad_weights_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        WeightedRandomSampler(*arguments)
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 3, 5])
+def test_parts_of_several_processes_cover_everything(replicas):
+    parts = [list(DistributedSampler(range(11), replicas, rank)) for rank in range(replicas)]
+    assert set().union(*parts) == set(range(11))
+    assert {len(part) for part in parts} == {-(-11 // replicas)}
+    dropping = [list(DistributedSampler(range(11), replicas, rank, drop_last=True)) for rank in range(replicas)]
+    assert sum(len(set(part)) for part in dropping) == len(set().union(*dropping)) == 11 // replicas * replicas
+
+
+def test_the_environment_tells_which_process_this_is(monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="DistributedSampler needs rank: give it, or set RANK as launchers do"):
+        DistributedSampler(range(4))
+    monkeypatch.setenv("RANK", "1")
+    assert list(DistributedSampler(range(4), shuffle=False)) == [1, 3]
+    with pytest.raises(ValueError, match="rank is from 0 to 1, got 2"):
+        DistributedSampler(range(4), rank=2)

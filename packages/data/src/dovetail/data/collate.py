@@ -64,7 +64,7 @@ def default_convert(sample: Any) -> Any:
     if isinstance(sample, np.ndarray | np.generic) and sample.dtype.kind not in "SUO":
         return dovetail.as_tensor(sample)
     if isinstance(sample, Mapping):
-        return {key: default_convert(value) for key, value in sample.items()}
+        return _rebuilt(sample, {key: default_convert(value) for key, value in sample.items()})
     if isinstance(sample, tuple) and hasattr(sample, "_fields"):
         return type(sample)(*(default_convert(part) for part in sample))
     if isinstance(sample, tuple | list):
@@ -121,7 +121,7 @@ def _collate_mappings(batch: Sequence[Any]) -> Any:
         if sample.keys() != first.keys():
             raise ShapeError(f"samples of one batch need the same keys, got {list(first)} and {list(sample)}")
     joined = {key: default_collate([sample[key] for sample in batch]) for key in first}
-    return joined if type(first) is dict else _rebuilt(first, joined)
+    return _rebuilt(first, joined)
 
 
 def _collate_sequences(batch: Sequence[Any]) -> Any:
@@ -139,6 +139,8 @@ def _collate_sequences(batch: Sequence[Any]) -> Any:
 
 
 def _rebuilt(first: Any, joined: Any) -> Any:
+    if type(first) is type(joined):
+        return joined
     try:
         return type(first)(joined)
     except TypeError:  # a class of its own whose constructor takes something else: plain dict or list, as in PyTorch

@@ -32,8 +32,7 @@ class Worker:
         self.ready = False  # whether it has begun
         self.slots = [Slot() for _ in range(prefetch + HELD)]
         self.free = list(range(len(self.slots)))
-        self.held = 0  # slots in which the program has a batch
-        self._leases: dict[int, weakref.ref] = {}
+        self._leases: dict[int, weakref.ref] = {}  # slots in which the program has a batch
         self.stack_file = Slot()
         task_end, self.tasks = context.Pipe(duplex=False)
         self.replies, reply_end = context.Pipe(duplex=False)
@@ -70,18 +69,16 @@ class Worker:
     def open(self, slot: int, packed: Packed) -> Any:
         """Return the batch in a slot; the slot is free again when the last of the batch's arrays has gone."""
         memory = self.slots[slot].bytes(packed.size)
-        if self.held >= HELD or not packed.placed:
+        if len(self._leases) >= HELD or not packed.placed:
             self.free.append(slot)
             return unpack(packed, memory, copy=True)
         batch = unpack(packed, memory, copy=False)
-        self.held += 1
         worker = weakref.ref(self)
         self._leases[slot] = weakref.ref(memory, lambda _: _given_back(worker, slot))
         return batch
 
     def give_back(self, slot: int) -> None:
         """Note that the program has no array in this slot any more."""
-        self.held -= 1
         del self._leases[slot]
         self.free.append(slot)
 
