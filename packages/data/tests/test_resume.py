@@ -171,6 +171,16 @@ def test_after_the_last_batch_nothing_is_left():
     assert [len(batches) for batches in rest(again)] == [2, 2], "between passes"
 
 
+def test_a_generator_goes_on_between_passes():
+    def make():
+        return DataLoader(range(8), 4, shuffle=True, generator=dovetail.Generator().manual_seed(1))
+
+    loader, again = make(), make()
+    rest(loader, 1)
+    again.load_state_dict(loader.state_dict())
+    assert rest(again) == rest(loader)
+
+
 def test_a_state_can_be_passed_on_before_it_is_used():
     loader = DataLoader(range(8), batch_size=2)
     batches = iter(loader)

@@ -90,6 +90,21 @@ def test_resuming_at_any_step_gives_the_same_bits(tmp_path, every):
     assert dovetail.rand(2).tolist() == numbers
 
 
+@pytest.mark.parametrize("every", [3, 4, 6])
+@pytest.mark.parametrize("options", [{}, {"num_workers": 2}, {"num_workers": 2, "persistent_workers": True}], ids=str)
+def test_a_loader_with_workers_and_a_generator_of_its_own_goes_on_too(tmp_path, every, options):
+    def made():
+        return loader(shuffle=True, generator=dovetail.Generator().manual_seed(8), **options)
+
+    dovetail.manual_seed(1)
+    whole, resumed = Rich(), Rich(lr=0.5)
+    keep = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=every, save_top_k=-1)
+    quiet(max_epochs=3, callbacks=keep, enable_checkpointing=True).fit(whole, made())
+    dovetail.manual_seed(99)
+    quiet(max_epochs=3).fit(resumed, made(), ckpt_path=tmp_path / f"step={every}.ckpt")
+    assert weights(resumed) == weights(whole)
+
+
 def test_resuming_from_an_epochs_end_and_from_a_validation_inside_one(tmp_path):
     for name, options in (("epoch", {}), ("inside", {"val_check_interval": 0.5})):
         dovetail.manual_seed(1)

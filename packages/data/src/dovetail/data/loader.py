@@ -177,6 +177,7 @@ class DataLoader:
             "made_with": self._made_with(),
             "seed": self._seed,
             "passes": self._passes,
+            "generator": None if self.generator is None else self.generator.get_state(),
             "position": None if position is None or position.over else position.state_dict(),
         }
 
@@ -199,6 +200,8 @@ class DataLoader:
         self._position = None
         self._resumed = None if state["position"] is None else Position.of(state["position"])
         self._seed, self._passes = state["seed"], state["passes"] - (self._resumed is not None)
+        if state["generator"] is not None and self.generator is not None:
+            self.generator.set_state(state["generator"])
 
     def _made_with(self) -> dict[str, Any]:
         """Return what a loader must have in common with the one that it goes on for."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import dovetail
+from dovetail.data import DataLoader
 from dovetail.lightning import optimization
 from dovetail.lightning.evaluation_loop import EvaluationLoop
 from dovetail.lightning.exceptions import MisconfigurationException
@@ -35,6 +36,7 @@ class FitLoop:
         self.epoch_random_state: Any = None
         self.resume_random_state: Any = None
         self.resume_metrics: dict[str, Any] = {}
+        self.resume_loader: Any = None
 
     def _batches_between_checks(self, interval: int | float | None) -> int | None:
         """Return after how many batches to validate inside an epoch; None for once, at its end."""
@@ -117,12 +119,7 @@ class FitLoop:
             batches = iter(self.loader)
         else:
             self.trainer.metrics.load_open(self.resume_metrics)
-            # the loader draws its order again from where the epoch began, and what was used already is passed over
-            dovetail.set_rng_state(self.epoch_random_state)
-            batches = iter(self.loader)
-            for _ in range(start):
-                next(batches, None)
-            dovetail.set_rng_state(self.resume_random_state)
+            batches = self._rest_of_epoch(start)
         empty = start == 0
         for batch_idx, batch in enumerate(batches, start):
             empty = False
@@ -131,6 +128,18 @@ class FitLoop:
             raise MisconfigurationException(
                 "the training loader yields no batch: its dataset is empty, or it was used up by an earlier pass"
             )
+
+    def _rest_of_epoch(self, start: int) -> Iterator[Any]:
+        """Return what is left of an epoch of which ``start`` batches were used."""
+        if self.resume_loader is not None:
+            return iter(self.loader)
+        # another kind of loader draws its order again from where the epoch began, and what was used is passed over
+        dovetail.set_rng_state(self.epoch_random_state)
+        batches = iter(self.loader)
+        for _ in range(start):
+            next(batches, None)
+        dovetail.set_rng_state(self.resume_random_state)
+        return batches
 
     def _validates_this_epoch(self) -> bool:
         return (
@@ -198,11 +207,22 @@ class FitLoop:
             "batches_done": self.batches_done,
             "epoch_random_state": self.epoch_random_state,
             "random_state": dovetail.get_rng_state(),
+            "loader": self._loader_state(),
             "metrics": self.trainer.metrics.state_dict(),
         }
 
+    def _loader_state(self) -> dict[str, Any] | None:
+        if not isinstance(self.loader, DataLoader):
+            return None
+        state = self.loader.state_dict()
+        between_epochs = self.epoch_done or self.batches_done == 0  # the loader may not have been read to its end
+        return {**state, "position": None} if between_epochs else state
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there: with the next epoch, or in the middle of one."""
+        self.resume_loader = state.get("loader") if isinstance(self.loader, DataLoader) else None
+        if self.resume_loader is not None:
+            self.loader.load_state_dict(self.resume_loader)
         self.resume_random_state = state["random_state"]
         self.resume_metrics = state["metrics"]
         self.trainer.metrics.load_known(state["metrics"])
