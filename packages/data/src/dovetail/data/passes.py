@@ -21,6 +21,7 @@ class Numbered:
     def __init__(self, indices: Iterator[Any], batched: bool, position: Position) -> None:
         self._indices, self._batched = indices, batched
         self._number, self._first = position.batches, position.samples
+        self._asked = position.batches
         self._position, self._skipped = position, set(position.ahead)
 
     def next(self) -> tuple[int, int, Any]:
@@ -30,7 +31,8 @@ class Numbered:
             StopIteration: there is none.
         """
         while True:
-            self._position.sampled = True
+            self._asked += 1
+            self._position.asked = max(self._position.asked, self._asked)
             indices = next(self._indices)
             number, first = self._number, self._first
             self._number += 1

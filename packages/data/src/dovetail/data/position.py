@@ -20,7 +20,7 @@ class Position:
         samples: how many were in these.
         ahead: batches had before their turn, with ``in_order=False``: their numbers, and the samples in each.
         places: where each worker is in its part of a stream.
-        sampled: whether the sampler was asked for indices, most draw then.
+        asked: how often the sampler was asked for indices; workers are ahead of the program, and most samplers draw then.
         over: whether the program had all of it.
         start: the random numbers and the sampler as they were at the start.
     """
@@ -32,7 +32,8 @@ class Position:
         self.places: list[dict[str, Any] | None] = [None] * max(1, workers)
         self.turn = 0  # the worker whose batch of a stream is next
         self.ended: set[int] = set()  # workers that have no more of a stream
-        self.sampled = self.over = False
+        self.asked = 0
+        self.over = False
 
     def had(self, number: int, size: int) -> None:
         """Note that the program has had a batch."""
@@ -52,7 +53,7 @@ class Position:
             "places": list(self.places),
             "turn": self.turn,
             "ended": sorted(self.ended),
-            "sampled": self.sampled,
+            "asked": self.asked,
         }
 
     @staticmethod
@@ -61,7 +62,7 @@ class Position:
         position = Position(state["start"], state["seed"], 0)
         position.batches, position.samples = state["batches"], state["samples"]
         position.ahead, position.turn, position.ended = dict(state["ahead"]), state["turn"], set(state["ended"])
-        position.places, position.sampled = list(state["places"]), state["sampled"]
+        position.places, position.asked = list(state["places"]), state["asked"]
         return position
 
 
@@ -91,9 +92,9 @@ def begin(loader: Any, resumed: Position | None, kept_seed: int | None) -> tuple
         # PyTorch draws one seed for its workers whenever an iterator is made, even without workers: so that every
         # random number after it comes out the same, it is drawn here too, and not on the first batch.
         seed = draw_seed(loader.generator) if start["kept_seed"] is None else start["kept_seed"]
-        if resumed is not None and resumed.sampled:
-            indices = islice(indices, resumed.batches, None)
-            indices = chain(list(islice(indices, 1)), indices)  # now, as it would draw other numbers later
+        if resumed is not None:
+            asked = list(islice(indices, resumed.asked))  # now, as the sampler would draw other numbers later
+            indices = chain(asked[resumed.batches :], indices)
     return indices, seed, start
 
 
