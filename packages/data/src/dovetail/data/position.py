@@ -20,7 +20,7 @@ class Position:
         samples: how many were in these.
         ahead: batches had before their turn, with ``in_order=False``: their numbers, and the samples in each.
         places: where each worker is in its part of a stream.
-        asked: how often the sampler was asked for indices; workers are ahead of the program, and most samplers draw then.
+        asked: how often the sampler was asked for indices, which is when it draws; workers are ahead of the program.
         over: whether the program had all of it.
         start: the random numbers and the sampler as they were at the start.
     """

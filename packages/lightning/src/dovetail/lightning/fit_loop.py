@@ -120,6 +120,8 @@ class FitLoop:
         else:
             self.trainer.metrics.load_open(self.resume_metrics)
             batches = self._rest_of_epoch(start)
+            if start >= self.batches:  # asking for one more could draw random numbers, which the whole run did not
+                return
         empty = start == 0
         for batch_idx, batch in enumerate(batches, start):
             empty = False
