@@ -1,0 +1,62 @@
+"""The code of docs/data.md."""
+
+import pytest
+
+import dovetail
+from dovetail.data import DataLoader, Dataset, TensorDataset
+
+net = dovetail.nn.Linear(4, 2)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+# region: dataset
+class Noisy(Dataset):
+    def __init__(self, x):
+        self.x = x
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, index):
+        return self.x[index] + 0.1 * dovetail.randn(4), index
+
+
+# endregion
+
+
+def test_workers():
+    dataset = Noisy(dovetail.zeros(100, 4))
+
+    def batches(**options):
+        dovetail.manual_seed(0)
+        # region: workers
+        loader = DataLoader(dataset, batch_size=32, shuffle=True, num_workers=2, persistent_workers=True)
+        for x, index in loader:
+            net(x)
+        # endregion
+        dovetail.manual_seed(0)
+        return [x.tolist() for x, index in DataLoader(dataset, batch_size=32, shuffle=True, **options)]
+
+    assert batches() == batches(num_workers=2) == batches(num_workers=2, worker="thread")
+
+
+def test_resume():
+    dataset = TensorDataset(dovetail.arange(40))
+    dovetail.manual_seed(3)
+    # region: resume
+    loader = DataLoader(dataset, batch_size=4, shuffle=True, num_workers=2)
+    for number, batch in enumerate(loader):
+        if number == 5:
+            dovetail.save({"loader": loader.state_dict()}, "run.safetensors")
+
+    loader = DataLoader(dataset, batch_size=4, shuffle=True)  # another process, another number of workers
+    loader.load_state_dict(dovetail.load("run.safetensors")["loader"])
+    rest = list(loader)  # batches 6 to 9, as they would have been
+    # endregion
+    dovetail.manual_seed(3)
+    whole = list(DataLoader(dataset, batch_size=4, shuffle=True))
+    assert [batch[0].tolist() for batch in rest] == [batch[0].tolist() for batch in whole[6:]]
