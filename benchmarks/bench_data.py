@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+
 from harness import Case, Timing, statement
 
 PICTURES, SIDE, CROP = 512, 128, 112

@@ -35,7 +35,7 @@ def test_workers():
         dovetail.manual_seed(0)
         # region: workers
         loader = DataLoader(dataset, batch_size=32, shuffle=True, num_workers=2, persistent_workers=True)
-        for x, index in loader:
+        for x, _ in loader:
             net(x)
         # endregion
         dovetail.manual_seed(0)
@@ -49,7 +49,7 @@ def test_resume():
     dovetail.manual_seed(3)
     # region: resume
     loader = DataLoader(dataset, batch_size=4, shuffle=True, num_workers=2)
-    for number, batch in enumerate(loader):
+    for number, _ in enumerate(loader):
         if number == 5:
             dovetail.save({"loader": loader.state_dict()}, "run.safetensors")
 
