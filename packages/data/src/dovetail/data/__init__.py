@@ -23,8 +23,11 @@ from dovetail.data.sampler import SubsetRandomSampler as SubsetRandomSampler
 __version__ = "0.1.0"
 
 # Imported when first asked for: each name with the module that has it.
-_LATE: dict[str, str] = {}
-_LATE_MODULES: tuple[str, ...] = ()
+_LATE: dict[str, str] = {
+    "make_grid": "pictures",
+    "save_image": "pictures",
+}
+_LATE_MODULES: tuple[str, ...] = ("transforms",)
 
 
 def __getattr__(name: str) -> Any:
