@@ -1,7 +1,8 @@
 """Transforms of images: torchvision's, on Pillow images, NumPy arrays and tensors, and the functions behind them.
 
 A Pillow image is read and written by Pillow (``pip install "dovetail-data[image]"``); an array has shape (height,
-width) or (height, width, channels), a tensor (..., channels, height, width). Each transform returns the kind that it got.
+width) or (height, width, channels), a tensor (..., channels, height, width). Each transform returns the kind that
+it got.
 Random ones draw from Dovetail's default generator, the same numbers as torchvision's after the same ``manual_seed``.
 """
 
