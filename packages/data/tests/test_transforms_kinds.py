@@ -164,7 +164,9 @@ def test_a_batch_is_done_image_by_image(name):
 
 
 BYTES_ONLY = ("posterize", "equalize", "solarize", "gamma")
-ALIKE = [name for name in EXACT if not name.startswith(BYTES_ONLY) and not name.endswith(("BICUBIC", "LANCZOS", "larger"))]
+ALIKE = [
+    name for name in EXACT if not name.startswith(BYTES_ONLY) and not name.endswith(("BICUBIC", "LANCZOS", "larger"))
+]
 
 
 @pytest.mark.parametrize("name", ALIKE)
