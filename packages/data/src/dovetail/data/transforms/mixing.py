@@ -74,8 +74,10 @@ class _Mixing:
                 f"{name} takes labels in a tensor of shape (batch,) or, as probabilities, (batch, classes), got "
                 f"{_described(labels)}"
             )
-        if labels.ndim == 1 and classes is None:
-            raise ValueError(f"{name} makes probabilities of labels of shape (batch,); give it num_classes")
+        if labels.ndim == 1:
+            if classes is None:
+                raise ValueError(f"{name} makes probabilities of labels of shape (batch,); give it num_classes")
+            _check_whole(name, labels, classes)
         if labels.ndim == 2 and classes not in (None, labels.shape[1]):
             raise ShapeError(f"{name} with num_classes={classes} takes as many probabilities, got {labels.shape[1]}")
 
@@ -87,6 +89,15 @@ class _Mixing:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(alpha={self.alpha}, num_classes={self.num_classes})"
+
+
+def _check_whole(name: str, labels: dovetail.Tensor, classes: int) -> None:
+    """Raise an error if labels are not numbers of classes."""
+    if labels.dtype.is_floating_point:
+        raise DTypeError(f"{name}: labels of shape (batch,) are whole numbers, got {labels.dtype}; use .long()")
+    for label in labels.tolist():
+        if not 0 <= label < classes:
+            raise ValueError(f"{name} with num_classes={classes} takes labels from 0 to {classes - 1}, got {label}")
 
 
 def _is_images(part: Any) -> bool:
