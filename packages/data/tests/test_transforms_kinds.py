@@ -201,6 +201,34 @@ def test_palettes_are_kept():
         assert np.array_equal(np.asarray(padded)[2:-2, 2:-2], np.asarray(image))
 
 
+ANY_DTYPE = {
+    "hflip": F.hflip,
+    "pad": lambda x: F.pad(x, 2),
+    "resize": lambda x: F.resize(x, (5, 30)),
+    "rotate": lambda x: F.rotate(x, 20, InterpolationMode.BILINEAR),
+    "blur": lambda x: F.gaussian_blur(x, 3),
+    "invert": F.invert,
+    "solarize": lambda x: F.solarize(x, 0.5 if x.dtype.is_floating_point else dovetail.iinfo(x.dtype).max // 2),
+    "autocontrast": F.autocontrast,
+    "contrast": lambda x: F.adjust_contrast(x, 3),
+    "saturation": lambda x: F.adjust_saturation(x, 0.5),
+    "sharpness": lambda x: F.adjust_sharpness(x, 2),
+    "hue": lambda x: F.adjust_hue(x, 0.2),
+    "gamma": lambda x: F.adjust_gamma(x, 0.5),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "int16", "int32", "int64"])
+@pytest.mark.parametrize("name", ANY_DTYPE)
+def test_other_dtypes_come_out_as_float32_does(name, dtype):
+    exact = F.to_tensor(pixels(12, 20, 3))
+    image = F.convert_image_dtype(F.convert_image_dtype(exact, dovetail.uint8), getattr(dovetail, dtype))
+    found = ANY_DTYPE[name](image)
+    assert found.dtype == image.dtype
+    levels = 255 * (F.convert_image_dtype(found, dovetail.float32) - ANY_DTYPE[name](exact)).numpy()
+    assert np.abs(levels).max() < (6 if dtype == "bfloat16" else 3)
+
+
 def test_each_kind_comes_back():
     array = pixels(9, 8, 3)
     assert isinstance(F.rotate(Image.fromarray(array), 20), Image.Image)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.data.transforms.arrays_geometry import as_dtype, pad, working_dtype
+from dovetail.data.transforms.arrays_geometry import as_dtype, limits, pad, working_dtype
 from dovetail.errors import DTypeError, ShapeError
 
 _RED, _GREEN, _BLUE = 19595, 38470, 7471  # ITU-R 601 in 16 binary places
@@ -20,7 +20,7 @@ _RED, _GREEN, _BLUE = 19595, 38470, 7471  # ITU-R 601 in 16 binary places
 
 def largest(dtype: np.dtype) -> float:
     """Return the value of white."""
-    return float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
+    return limits(dtype)[1] if dtype.kind in "iu" else 1.0
 
 
 def _of_colors(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
@@ -125,7 +125,8 @@ def adjust_gamma(image: np.ndarray, gamma: float, gain: float) -> np.ndarray:
 @_of_colors
 def invert(image: np.ndarray) -> np.ndarray:
     """Return the negative."""
-    return (image.dtype.type(largest(image.dtype)) - image).astype(image.dtype, copy=False)
+    white = np.iinfo(image.dtype).max if image.dtype.kind in "iu" else 1
+    return image.dtype.type(white) - image
 
 
 @_of_colors

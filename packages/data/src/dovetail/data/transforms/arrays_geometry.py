@@ -15,9 +15,14 @@ _NEAREST = (InterpolationMode.NEAREST, InterpolationMode.NEAREST_EXACT)
 def as_dtype(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return numbers as a dtype, whole numbers rounded (a half up, as Pillow does) and kept within its limits."""
     if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        values = np.clip(np.floor(values + 0.5), limits.min, limits.max)
+        values = np.clip(np.floor(values + 0.5), *limits(dtype))
     return values.astype(dtype, copy=False)
+
+
+def limits(dtype: np.dtype) -> tuple[float, float]:
+    """Return the smallest and the largest whole number of a dtype, or, of 64 bits, the largest that float64 has too."""
+    info = np.iinfo(dtype)
+    return float(info.min), float(info.max if info.bits < 64 else np.nextafter(float(info.max), 0.0))
 
 
 def working_dtype(dtype: np.dtype) -> np.dtype:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.data.transforms.arrays_geometry import limits
 from dovetail.data.transforms.checks import channel_values
 from dovetail.data.transforms.geometry import Matrix, rotation
 from dovetail.data.transforms.interpolation import InterpolationMode, stepped
@@ -111,6 +112,5 @@ def _interpolated(
     lines = [combine([_taken(image, x + i, y + j).astype(np.float64) for i in taps], dx) for j in taps]
     values = combine(lines, dy)
     if image.dtype.kind in "iu":
-        limits = np.iinfo(image.dtype)
-        values = np.clip(values, limits.min, limits.max)
+        values = np.clip(values, *limits(image.dtype))
     return _filled(image, values.astype(image.dtype), inside, fill)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 import dovetail
-from dovetail.data.transforms.arrays_color import largest
 from dovetail.data.transforms.kinds import as_array, as_tensor, dimensions, is_pillow, pillow
 from dovetail.errors import DTypeError, ShapeError
 
@@ -176,17 +175,21 @@ def convert_image_dtype(image: dovetail.Tensor, dtype: Any = None) -> dovetail.T
     if image.dtype.is_floating_point and dtype.is_floating_point:
         return image.to(dtype)
     if dtype.is_floating_point:
-        return image.to(dtype) / largest(as_array(image).dtype)
-    white = float(dovetail.iinfo(dtype).max)
+        return image.to(dtype) / _white(image.dtype)
+    white = _white(dtype)
     if image.dtype.is_floating_point:
         names = (image.dtype.name, dtype.name)
         if names in _UNSAFE:
             raise DTypeError(f"{names[0]} does not hold all numbers of {names[1]}; convert to a smaller dtype")
         return (image * (white + 1 - 0.001)).to(dtype)
-    old = largest(as_array(image).dtype)
+    old = _white(image.dtype)
     if old > white:
         return dovetail.floor_divide(image, int((old + 1) // (white + 1))).to(dtype)
     return image.to(dtype) * int((white + 1) // (old + 1))
+
+
+def _white(dtype: Any) -> float:
+    return 1.0 if dtype == dovetail.bool else float(dovetail.iinfo(dtype).max)
 
 
 def normalize(
