@@ -28,8 +28,11 @@ from dovetail.data.workers.info import get_worker_info as get_worker_info
 __version__ = "0.1.0"
 
 # Imported when first asked for: each name with the module that has it.
-_LATE: dict[str, str] = {}
-_LATE_MODULES: tuple[str, ...] = ()
+_LATE: dict[str, str] = {
+    "make_grid": "pictures",
+    "save_image": "pictures",
+}
+_LATE_MODULES: tuple[str, ...] = ("transforms",)
 
 
 def __getattr__(name: str) -> Any:
