@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import Any
 
+from dovetail.data.catalog import available as available
 from dovetail.data.catalog import load as load
 from dovetail.data.collate import default_collate as default_collate
 from dovetail.data.collate import default_convert as default_convert
@@ -23,8 +24,20 @@ from dovetail.data.sampler import SubsetRandomSampler as SubsetRandomSampler
 __version__ = "0.1.0"
 
 # Imported when first asked for: each name with the module that has it.
-_LATE: dict[str, str] = {}
-_LATE_MODULES: tuple[str, ...] = ()
+_LATE: dict[str, str] = {
+    "CIFAR10": "vision",
+    "CIFAR100": "vision",
+    "DatasetFolder": "vision",
+    "FakeData": "vision",
+    "FashionMNIST": "vision",
+    "ImageFolder": "vision",
+    "KMNIST": "vision",
+    "MNIST": "vision",
+    "SVHN": "vision",
+    "fetch": "download",
+    "unpack": "archives",
+}
+_LATE_MODULES: tuple[str, ...] = ("vision",)
 
 
 def __getattr__(name: str) -> Any:
