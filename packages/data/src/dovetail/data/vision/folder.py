@@ -33,7 +33,9 @@ def load_image(file: str | os.PathLike[str] | BinaryIO) -> Any:
             image = image_module.open(source)
         except UnidentifiedImageError:
             source.seek(0)
-            raise LoadError(f"it begins with {source.read(8)!r}, which is no image that Pillow knows") from None
+            raise LoadError(
+                f"it begins with {source.read(8)!r}, which is no image that Pillow knows, or a damaged one"
+            ) from None
         if image.mode != "RGB":
             return image.convert("RGB")
         image.load()
@@ -119,7 +121,7 @@ class DatasetFolder(VisionDataset):
     def _below(self) -> Iterable[str]:
         """Return the names of the archive's files below the root, as seen from there."""
         start = f"{self._inside}/" if self._inside else ""
-        return (name[len(start) :] for name in self._zip.names if name.startswith(start))  # type: ignore[union-attr]
+        return (name[len(start) :] for name in self._zip.names() if name.startswith(start))  # type: ignore[union-attr]
 
     def _find_samples(self, accept: Callable[[str], bool], allow_empty: bool) -> list[tuple[str, int]]:
         files = self._zipped_files() if self._zip is not None else None

@@ -8,7 +8,10 @@ import struct
 import threading
 import zipfile
 import zlib
+from collections.abc import Iterable
 from typing import Any
+
+import numpy as np
 
 from dovetail.errors import LoadError
 
@@ -25,9 +28,6 @@ class ZipFiles:
 
     Args:
         path: the archive.
-
-    Attributes:
-        names: the names of all files, in the archive's order.
 
     Raises:
         LoadError: it is no .zip archive, or damaged.
@@ -50,12 +50,16 @@ class ZipFiles:
                 found = [info for info in file.infolist() if not info.is_dir()]
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise LoadError(f"{self.path}: it is no .zip archive, or damaged ({error}); get it again") from error
-        self._places = {
-            info.filename: (info.header_offset, info.compress_size, info.file_size, info.CRC, info.compress_type)
-            for info in found
-            if not info.flag_bits & 1
-        }
-        self.names = [info.filename for info in found]
+        self._rows = {info.filename: row for row, info in enumerate(found)}
+        # an array: six numbers for each of millions of files must not be as many objects, in every worker process
+        self._places = np.array(
+            [(i.header_offset, i.compress_size, i.file_size, i.CRC, i.compress_type, i.flag_bits) for i in found],
+            np.int64,
+        ).reshape(-1, 6)
+
+    def names(self) -> Iterable[str]:
+        """Return the names of all files, in the archive's order."""
+        return self._rows.keys()
 
     def read(self, name: str) -> bytes:
         """Return the content of a file.
@@ -64,9 +68,9 @@ class ZipFiles:
             LoadError: it is damaged, needs a password, or is packed in another way.
             KeyError: there is no such file.
         """
-        if name not in self._places and name in self.names:
+        offset, packed, size, checksum, method, flags = self._places[self._rows[name]].tolist()
+        if flags & 1:
             raise LoadError(f"{self.path}/{name}: it needs a password; make an archive without")
-        offset, packed, size, checksum, method = self._places[name]
         block = self._read_at(offset, _HEADER.size + len(name.encode()) + _SLACK + packed)
         mark, name_length, extra_length = _HEADER.unpack_from(block.ljust(_HEADER.size, b"\0"))
         start = _HEADER.size + name_length + extra_length
@@ -75,7 +79,7 @@ class ZipFiles:
         content = self._unpacked(name, memoryview(block)[start : start + packed], size, method)
         if mark != b"PK\3\4" or len(content) != size or zlib.crc32(content) != checksum:
             raise LoadError(
-                f"{self.path}/{name}: damaged: its content does not have its checksum; get the archive again"
+                f"{self.path}/{name}: damaged, its content does not have its checksum; get the archive again"
             )
         return content
 
