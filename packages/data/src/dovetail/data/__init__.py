@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import Any
 
+from dovetail.data.catalog import About as About
 from dovetail.data.catalog import available as available
 from dovetail.data.catalog import load as load
 from dovetail.data.collate import default_collate as default_collate

@@ -13,7 +13,9 @@ def _run_datasets(arguments: argparse.Namespace) -> None:
 
     rows = [("name", "package", "download", "source and licence")]
     for kind, package in listed():
-        about = getattr(kind, "about", About("unknown", "unknown"))
+        about = getattr(kind, "about", None)
+        if not isinstance(about, About):
+            about = About("unknown", "unknown")
         rows.append((kind.__name__, package, about.download or "none", about.source or "unknown"))
     lines = report.table(rows)
     for record in plugins.records():
