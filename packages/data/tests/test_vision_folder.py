@@ -78,6 +78,15 @@ def test_classes_samples_and_targets(root):
     ]
 
 
+def test_the_root_may_be_written_in_any_way(tmp_path, monkeypatch):
+    make_zip(tmp_path / "a.zip", "train/")
+    monkeypatch.chdir(tmp_path)
+    for root in ("a.zip/train", "a.zip//train/", "./a.zip/train", tmp_path / "a.zip" / "train"):
+        assert ImageFolder(root)[1][1] == 1
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert ImageFolder("~/a.zip/train").samples == ImageFolder(tmp_path / "a.zip" / "train").samples
+
+
 def test_images_are_rgb(root):
     images = ImageFolder(root)
     for (image, label), (path, target) in zip(images, images.samples, strict=True):

@@ -68,6 +68,7 @@ def fetch(
     Raises:
         DownloadError: no address gave the file; the text says why for each of them, and what to do by hand.
         OSError: it cannot be written.
+        ValueError: there is no address at all.
 
     Example::
 
@@ -78,6 +79,8 @@ def fetch(
         'hello'
     """
     urls = [urls] if isinstance(urls, str) else list(urls)
+    if not urls:
+        raise ValueError(f"fetch needs at least one address for {path}, got none")
     path = Path(path).expanduser()
     wanted = _Wanted(md5, sha256, size)
     if wanted.is_there(path):
@@ -287,7 +290,7 @@ def _network(timeout: float) -> Iterator[None]:
 
 def _by_hand(path: Path, part: Path, wanted: _Wanted, failures: list[str]) -> str:
     """Return the text for a file that no address gave."""
-    lines = [f"could not fetch {path.name}:", *(failures or ["  no address is known"])]
+    lines = [f"could not fetch {path.name}:", *failures]
     if wanted.checksums and _size(part):
         lines.append(f"What has come, {_size(part):,} bytes, is in {part}; the next run goes on from there.")
     check = " and ".join(f"{kind} {digits}" for kind, digits in wanted.checksums.items())

@@ -51,6 +51,12 @@ class CIFAR10(PublishedImages):
         LoadError: a file is damaged.
 
     Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
+
+    Example::
+
+        >>> photos = CIFAR10("data", download=True)  # doctest: +SKIP
+        >>> CIFAR10.classes[3]
+        'cat'
     """
 
     mirrors: Sequence[str] = ("https://www.cs.toronto.edu/~kriz/",)
@@ -133,6 +139,12 @@ class CIFAR100(CIFAR10):
     Arguments and attributes are those of CIFAR10; the labels are the fine ones.
 
     Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
+
+    Example::
+
+        >>> photos = CIFAR100("data", download=True)  # doctest: +SKIP
+        >>> CIFAR100.classes[49]
+        'mountain'
     """
 
     archive = ("cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8")

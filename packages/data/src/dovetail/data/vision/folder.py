@@ -24,6 +24,11 @@ def load_image(file: str | os.PathLike[str] | BinaryIO) -> Any:
         MissingPackageError: Pillow is not installed.
         LoadError: it is no image in a format that Pillow knows.
         OSError: it cannot be read, or is damaged.
+
+    Example::
+
+        >>> load_image(io.BytesIO(b"P5 1 1 255 x")).getpixel((0, 0))
+        (120, 120, 120)
     """
     image_module = pillow()
     from PIL import UnidentifiedImageError
@@ -98,6 +103,8 @@ class DatasetFolder(VisionDataset):
         self.extensions = extensions
         self._archive, self._inside = split_path(self.root)
         self._zip = ZipFiles(self._archive) if self._archive else None
+        if self._archive:
+            self.root = f"{self._archive}/{self._inside}".rstrip("/")
         self.classes, self.class_to_idx = self.find_classes(self.root)
         accept = is_valid_file or _ends_with(extensions)  # type: ignore[arg-type]
         self.samples = self._find_samples(accept, allow_empty)
@@ -145,10 +152,10 @@ class DatasetFolder(VisionDataset):
         files = defaultdict(list)
         for name in self._below():
             files[name.partition("/")[0]].append(os.path.split(name))
-        root = self.root.rstrip("/" + os.sep)
-        return defaultdict(
-            list, {kind: [f"{root}/{folder}/{name}" for folder, name in sorted(found)] for kind, found in files.items()}
-        )
+        ordered = {
+            kind: [f"{self.root}/{folder}/{name}" for folder, name in sorted(found)] for kind, found in files.items()
+        }
+        return defaultdict(list, ordered)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         path, target = self.samples[index]

@@ -47,6 +47,12 @@ class MNIST(PublishedImages):
 
     Source: Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-Based Learning Applied to Document Recognition,
     Proceedings of the IEEE, 1998.
+
+    Example::
+
+        >>> digits = MNIST("data", download=True)  # doctest: +SKIP
+        >>> MNIST.classes[3]
+        '3 - three'
     """
 
     mirrors: Sequence[str] = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
@@ -115,6 +121,12 @@ class FashionMNIST(MNIST):
 
     Source: H. Xiao, K. Rasul and R. Vollgraf, Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
     Algorithms, arXiv:1708.07747.
+
+    Example::
+
+        >>> clothes = FashionMNIST("data", download=True)  # doctest: +SKIP
+        >>> FashionMNIST.classes[9]
+        'Ankle boot'
     """
 
     mirrors = ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",)
@@ -132,6 +144,12 @@ class KMNIST(MNIST):
     """Kuzushiji-MNIST: cursive Japanese letters in MNIST's format and numbers; arguments and attributes are MNIST's.
 
     Source: T. Clanuwat and others, Deep Learning for Classical Japanese Literature, arXiv:1812.01718.
+
+    Example::
+
+        >>> letters = KMNIST("data", download=True)  # doctest: +SKIP
+        >>> KMNIST.classes[2]
+        'su'
     """
 
     mirrors = ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",)

@@ -42,6 +42,12 @@ class SVHN(PublishedImages):
         ValueError: ``split`` is something else.
 
     Source: Y. Netzer and others, Reading Digits in Natural Images with Unsupervised Feature Learning, 2011.
+
+    Example::
+
+        >>> numbers = SVHN("data", split="test", download=True)  # doctest: +SKIP
+        >>> SVHN.classes[7]
+        '7'
     """
 
     mirrors: Sequence[str] = ("http://ufldl.stanford.edu/housenumbers/",)
