@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -149,6 +150,24 @@ def test_a_changed_byte_is_found(tmp_path, name):
     content[600] ^= 0xFF
     archive.write_bytes(content)
     assert "damaged or cut off" in refusal(archive, tmp_path / "out")
+
+
+def test_a_damaged_directory_of_a_zip_is_named(tmp_path):
+    """Each byte of it, changed in two ways; what is whole after that is whole."""
+    good = make_zip(tmp_path / "a.zip").read_bytes()
+    refused = 0
+    for place in range(good.index(b"PK\1\2"), len(good)):
+        for change in (0x01, 0xFF):
+            content = bytearray(good)
+            content[place] ^= change
+            (tmp_path / "a.zip").write_bytes(content)
+            try:
+                shutil.rmtree(unpack(tmp_path / "a.zip", tmp_path / "out"))
+            except LoadError as error:
+                assert "a.zip: " in str(error)  # noqa: PT017
+                refused += 1
+    assert refused > 100
+    assert os.listdir(tmp_path) == ["a.zip"]
 
 
 def test_what_is_no_archive_is_named(tmp_path):

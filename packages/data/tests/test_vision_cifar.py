@@ -176,6 +176,7 @@ IMAGES = np.zeros((2, 3072), np.uint8)
         (pickled(IMAGES, [1, 2], start=b"cos\nsystem\n"), "it names os.system, which"),
         (pickled(IMAGES, [1, 2])[:-100], "it is no pickle of CIFAR, or damaged"),
         (b"", "it is no pickle of CIFAR, or damaged"),
+        (b"\x80\2}r\xff\xff\xff\x7f.", "it is no pickle of CIFAR, or damaged"),  # a place for 2 ** 31 values
         (pickle.dumps([1, 2], 2), "it is no pickle of CIFAR, or damaged"),
         (pickled(IMAGES, [1, 2], key=b"other"), "KeyError: b'labels'"),
         (pickled(IMAGES, [1, 2], fortran=True), "its array is stored by columns"),

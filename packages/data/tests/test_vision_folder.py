@@ -232,6 +232,32 @@ def test_what_a_zip_may_not_be(tmp_path):
         ZipFiles(tmp_path / "locked.zip").read("nothing")
 
 
+def test_a_damaged_directory_is_named(tmp_path):
+    """Each byte of it, changed: what comes out is an error that names the archive, or what is there."""
+    good = make_zip(tmp_path / "a.zip").read_bytes()
+    refused = 0
+    for place in range(good.index(b"PK\1\2"), len(good)):
+        content = bytearray(good)
+        content[place] ^= 0xFF
+        (tmp_path / "a.zip").write_bytes(content)
+        try:
+            files = ZipFiles(tmp_path / "a.zip")
+            assert all(files.read(name) for name in files.names())
+        except LoadError as error:
+            assert "a.zip" in str(error)  # noqa: PT017
+            refused += 1
+    assert refused > 100
+
+
+def test_a_size_that_cannot_be_takes_no_memory(tmp_path):
+    content = bytearray(make_zip(tmp_path / "a.zip").read_bytes())
+    place = content.index(b"PK\1\2") + 20
+    content[place : place + 4] = b"\xfe\xff\xff\xff"
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(LoadError, match=r"or damaged \(a file in it would be larger than all of it\); get it again"):
+        ZipFiles(tmp_path / "a.zip")
+
+
 def test_extra_parts_and_bytes_in_front_are_skipped(tmp_path):
     """An extra part that is longer than what is read along with a file, and a program before it all."""
     info = zipfile.ZipInfo("a/1.txt")

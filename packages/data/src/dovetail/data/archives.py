@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -92,6 +93,7 @@ def _readable(archive: Path) -> Iterator[None]:
     damage = (
         EOFError,
         NotImplementedError,
+        ValueError,
         gzip.BadGzipFile,
         lzma.LZMAError,
         tarfile.TarError,
@@ -100,7 +102,9 @@ def _readable(archive: Path) -> Iterator[None]:
     )
     try:
         yield
-    except damage as error:
+    except (*damage, OSError) as error:
+        if not isinstance(error, damage) and error.errno != errno.EINVAL:
+            raise  # of the disk; the other is what zipfile gets when it seeks to where a damaged directory tells it to
         raise LoadError(
             f"{archive}: the archive is damaged or cut off, or packed in a way that Python does not know "
             f"({type(error).__name__}: {error}); remove it and get it again"

@@ -22,8 +22,11 @@ class _Kept:
         self.state = state
 
 
-class _Reader(pickle.Unpickler):
-    """Knows numbers, text and containers, and the three names of an array, which become ``_Kept``."""
+class _Reader(pickle._Unpickler):
+    """Knows numbers, text and containers, and the three names of an array, which become ``_Kept``.
+
+    It is the one written in Python: the other takes memory for as many values as a damaged file claims to remember.
+    """
 
     NAMES = frozenset({"numpy.core.multiarray._reconstruct", "numpy.ndarray", "numpy.dtype"})
 

@@ -48,14 +48,16 @@ class ZipFiles:
         try:
             with zipfile.ZipFile(self.path) as file:
                 found = [info for info in file.infolist() if not info.is_dir()]
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            # an array: six numbers for each of millions of files must not be as many objects, in every worker process
+            self._places = np.array(
+                [(i.header_offset, i.compress_size, i.file_size, i.CRC, i.compress_type, i.flag_bits) for i in found],
+                np.int64,
+            ).reshape(-1, 6)
+            if (self._places[:, 1] > os.path.getsize(self.path)).any():
+                raise ValueError("a file in it would be larger than all of it")
+        except (zipfile.BadZipFile, NotImplementedError, OverflowError, ValueError) as error:
             raise LoadError(f"{self.path}: it is no .zip archive, or damaged ({error}); get it again") from error
         self._rows = {info.filename: row for row, info in enumerate(found)}
-        # an array: six numbers for each of millions of files must not be as many objects, in every worker process
-        self._places = np.array(
-            [(i.header_offset, i.compress_size, i.file_size, i.CRC, i.compress_type, i.flag_bits) for i in found],
-            np.int64,
-        ).reshape(-1, 6)
 
     def names(self) -> Iterable[str]:
         """Return the names of all files, in the archive's order."""
@@ -94,13 +96,14 @@ class ZipFiles:
             raise LoadError(f"{self.path}/{name}: damaged ({error}); get the archive again") from error
 
     def _read_at(self, offset: int, size: int) -> bytes:
+        """Return what is at a place; a damaged directory may tell of one before the beginning, which is no header."""
         with _LOCK:
             if self._descriptor is None:
                 self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         if hasattr(os, "pread"):
-            return os.pread(self._descriptor, size, offset)
+            return os.pread(self._descriptor, size, max(offset, 0))
         with _LOCK:
-            os.lseek(self._descriptor, offset, os.SEEK_SET)
+            os.lseek(self._descriptor, max(offset, 0), os.SEEK_SET)
             return os.read(self._descriptor, size)
 
     def __getstate__(self) -> dict[str, Any]:
