@@ -215,34 +215,31 @@ class _Answer:
     """A server's answer to the wish for a file from byte ``start`` on; network trouble comes out as _AddressError."""
 
     def __init__(self, url: str, start: int, timeout: float) -> None:
+        self.url, self.timeout = url, timeout
+        self.response = self._ask(start)
+        length = self.response.headers.get("Content-Length", "")
+        self.goes_on = False
+        if start and getattr(self.response, "status", None) == 206:
+            first, _, length = self.response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
+            self.goes_on = first.partition("-")[0] == str(start)
+            if not self.goes_on:  # another part than the one that was asked for: all of it anew
+                self.response.close()
+                self.response = self._ask(0)
+                length = self.response.headers.get("Content-Length", "")
+        self.total = int(length) if length.isdecimal() else None
+
+    def _ask(self, start: int) -> Any:
         from urllib.request import Request, urlopen
 
-        self.timeout = timeout
         headers = {"User-Agent": _AGENT, **({"Range": f"bytes={start}-"} if start else {})}
-        with _network(timeout):
+        with _network(self.timeout):
             try:
-                self.response = urlopen(Request(url, headers=headers), timeout=timeout)
+                return urlopen(Request(self.url, headers=headers), timeout=self.timeout)
             except OSError as error:
                 if not start or getattr(error, "code", None) != 416:
                     raise
                 error.close()  # type: ignore[attr-defined]
-                # it has no more than what is here, and that is not right: all of it anew
-                self.response = urlopen(Request(url, headers={"User-Agent": _AGENT}), timeout=timeout)
-        length = self.response.headers.get("Content-Length", "")
-        self.total = int(length) if length.isdecimal() else None
-        self.goes_on = bool(start) and self._continues(start)
-
-    def _continues(self, start: int) -> bool:
-        """Return whether the answer is the rest of the file; one from another place on is refused."""
-        if getattr(self.response, "status", None) != 206:
-            return False
-        said = self.response.headers.get("Content-Range", "")
-        first, _, total = said.removeprefix("bytes ").partition("/")
-        if first.partition("-")[0] != str(start):
-            self.response.close()
-            raise _AddressError(f"asked for the bytes from {start} on, it answered with Content-Range: {said!r}")
-        self.total = int(total) if total.isdecimal() else None
-        return True
+        return self._ask(0)  # it has no more than what is here, and that is not right: all of it anew
 
     def pieces(self) -> Iterator[bytes]:
         """Give what comes, until it ends; a trickle that would take for ever is an end, too."""
