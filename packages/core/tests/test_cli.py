@@ -216,6 +216,35 @@ def test_a_built_in_command_cannot_be_replaced(capsys):
     assert main(["kernels"]) == 0
 
 
+@pytest.fixture
+def part(tmp_path, monkeypatch):
+    """An installed part, dovetail.greetings, with a command."""
+    (tmp_path / "greetings").mkdir()
+    (tmp_path / "greetings" / "commands.py").write_text(
+        "from dovetail.cli import Command\nCOMMANDS = (Command('hello', 'greet', lambda arguments: print('hello')),)\n"
+    )
+    monkeypatch.setattr(dovetail, "__path__", [*dovetail.__path__, str(tmp_path)])
+    yield
+    for name in ("greetings.commands", "greetings"):
+        sys.modules.pop(f"dovetail.{name}", None)
+    vars(dovetail).pop("greetings", None)
+
+
+def test_a_part_adds_commands(part, capsys):
+    assert main(["hello"]) == 0
+    assert capsys.readouterr().out == "hello\n"
+
+
+def test_a_command_of_a_part_cannot_be_replaced(part, capsys):
+    plugins.register(with_hook("dovetail_register_commands", [Command("hello", "mine", lambda arguments: 7)]), "quack")
+    assert main(["hello"]) == 0
+    text = (
+        "command 'hello' is registered 2 times, by dovetail-greetings and plug-in 'quack'; "
+        "that of dovetail-greetings is used"
+    )
+    assert problems("quack") == [text]
+
+
 def problems(name):
     (record,) = [record for record in plugins.records() if record.name == name]
     return record.problems

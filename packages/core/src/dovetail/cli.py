@@ -1,4 +1,7 @@
-"""The ``dovetail`` command; plug-ins add subcommands by the hook ``dovetail_register_commands``."""
+"""The ``dovetail`` command; plug-ins add subcommands by the hook ``dovetail_register_commands``.
+
+A part of Dovetail adds them by its module ``commands``, a tuple ``COMMANDS``, imported when one of them may be meant.
+"""
 
 from __future__ import annotations
 
@@ -124,9 +127,22 @@ BUILT_IN = (
 )
 
 
+def _from_parts() -> list[tuple[str, Command]]:
+    """Return what the installed parts add, each with the package that it comes in."""
+    from importlib import import_module
+    from pathlib import Path
+
+    import dovetail
+
+    parts = sorted({file.parent.name for root in dovetail.__path__ for file in Path(root).glob("*/commands.py")})
+    modules = [(part, import_module(f"dovetail.{part}.commands")) for part in parts]
+    return [(f"dovetail-{part}", command) for part, module in modules for command in module.COMMANDS]
+
+
 def commands() -> dict[str, Command]:
-    """Return every subcommand by name: the built-in ones, and those of the plug-ins that clash with no other."""
-    offers: dict[str, list] = {command.name: [(None, command)] for command in BUILT_IN}
+    """Return every subcommand by name: those of Dovetail, and those of the plug-ins that clash with no other."""
+    offers: dict[str, list] = {command.name: [("dovetail-core", command)] for command in BUILT_IN}
+    offers |= {command.name: [(package, command)] for package, command in _from_parts()}
     for record, results in plugins.call("dovetail_register_commands"):
         for command in results:
             if isinstance(command, Command):
@@ -136,19 +152,20 @@ def commands() -> dict[str, Command]:
                 plugins.fail(record, f"dovetail_register_commands gave {command!r}; {wanted}")
     chosen = {}
     for name, offered in offers.items():
-        if offered[0][0] is None or len(offered) == 1:
+        if isinstance(offered[0][0], str) or len(offered) == 1:
             chosen[name] = offered[0][1]
         if len(offered) > 1:
-            _refuse(name, [record for record, _ in offered])
+            _refuse(name, [owner for owner, _ in offered])
     return chosen
 
 
-def _refuse(name: str, records: list) -> None:
-    both = " and ".join("dovetail-core" if record is None else str(record) for record in records)
-    kept = "that of dovetail-core is used" if records[0] is None else "none of them is used"
-    for record in records:
-        if record is not None:
-            plugins.fail(record, f"command {name!r} is registered {len(records)} times, by {both}; {kept}")
+def _refuse(name: str, owners: list) -> None:
+    """Keep in the records of plug-ins that others have a command of this name; a part of Dovetail is a text here."""
+    both = " and ".join(map(str, owners))
+    kept = f"that of {owners[0]} is used" if isinstance(owners[0], str) else "none of them is used"
+    for owner in owners:
+        if not isinstance(owner, str):
+            plugins.fail(owner, f"command {name!r} is registered {len(owners)} times, by {both}; {kept}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

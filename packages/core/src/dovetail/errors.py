@@ -17,6 +17,7 @@ Each also is the built-in that PyTorch raises in the same place, so ``except Run
     ├── TraceError            (RuntimeError)  a function that cannot be written down as a graph
     ├── PluginError           (RuntimeError)  a plug-in that does not load or does not keep its contract
     ├── LoadError             (RuntimeError)  a file that is damaged or not ours
+    ├── DownloadError         (RuntimeError)  a data set that is not there, or could not be fetched
     ├── SaveError             (TypeError)     an object that cannot be saved
     ├── WorkerError           (RuntimeError)  a data loader's worker died, hangs or cannot be started
     └── MissingPackageError   (ModuleNotFoundError)  a part of Dovetail that is not installed
@@ -81,6 +82,10 @@ class PluginError(DovetailError, RuntimeError):
 
 class LoadError(DovetailError, RuntimeError):
     """A file is damaged, truncated or not in a known format."""
+
+
+class DownloadError(DovetailError, RuntimeError):
+    """A data set is not where it was looked for, or could not be fetched."""
 
 
 class SaveError(DovetailError, TypeError):

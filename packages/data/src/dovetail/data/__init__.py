@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import Any
 
+from dovetail.data.catalog import About as About
+from dovetail.data.catalog import available as available
 from dovetail.data.catalog import load as load
 from dovetail.data.collate import default_collate as default_collate
 from dovetail.data.collate import default_convert as default_convert
@@ -29,10 +31,21 @@ __version__ = "0.1.0"
 
 # Imported when first asked for: each name with the module that has it.
 _LATE: dict[str, str] = {
+    "CIFAR10": "vision",
+    "CIFAR100": "vision",
+    "DatasetFolder": "vision",
+    "FakeData": "vision",
+    "FashionMNIST": "vision",
+    "ImageFolder": "vision",
+    "KMNIST": "vision",
+    "MNIST": "vision",
+    "SVHN": "vision",
+    "fetch": "download",
     "make_grid": "pictures",
     "save_image": "pictures",
+    "unpack": "archives",
 }
-_LATE_MODULES: tuple[str, ...] = ("transforms",)
+_LATE_MODULES: tuple[str, ...] = ("transforms", "vision",)
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import dovetail
+from dovetail.data.catalog import About
 from dovetail.data.dataset import Dataset
 
 PATH = Path(__file__).with_name("digits.npz")
@@ -60,6 +61,7 @@ class Digits(Dataset[tuple]):
     """
 
     classes: tuple[str, ...] = tuple("0123456789")
+    about = About("", "E. Alpaydin and C. Kaynak; CC BY 4.0")
 
     def __init__(
         self, train: bool = True, transform: Callable[[Any], Any] | None = None, *, split: str | None = None
@@ -78,13 +80,11 @@ class Digits(Dataset[tuple]):
         image = self.images[index]
         return (image if self.transform is None else self.transform(image)), self._labels[index]
 
-    def __getbatch__(self, indices: Sequence[int]) -> list[Any]:
+    def __getbatch__(self, indices: Sequence[int]) -> Any:
+        if self.transform is not None:
+            return NotImplemented  # it may draw random numbers, which belong to single samples
         chosen = dovetail.tensor(indices, dtype=dovetail.int64)
-        if self.transform is None:
-            return [self.images[chosen], self.targets[chosen]]
-        from dovetail.data.collate import default_collate
-
-        return [default_collate([self.transform(self.images[index]) for index in indices]), self.targets[chosen]]
+        return [self.images[chosen], self.targets[chosen]]
 
     def __len__(self) -> int:
         return len(self._labels)
