@@ -8,7 +8,7 @@ from pathlib import Path
 from workspace import ROOT, Package, in_dependency_order, packages
 
 # Distributions whose import name is not their own name with "_" for "-".
-IMPORT_NAMES = {"cupy-cuda12x": "cupy", "cupy-cuda13x": "cupy", "ipython": "IPython"}
+IMPORT_NAMES = {"cupy-cuda12x": "cupy", "cupy-cuda13x": "cupy", "ipython": "IPython", "pillow": "PIL"}
 
 
 def imported(source: str) -> Iterator[str]:

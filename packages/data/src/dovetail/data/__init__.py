@@ -23,8 +23,14 @@ from dovetail.data.sampler import SubsetRandomSampler as SubsetRandomSampler
 __version__ = "0.1.0"
 
 # Imported when first asked for: each name with the module that has it.
-_LATE: dict[str, str] = {}
-_LATE_MODULES: tuple[str, ...] = ()
+_LATE: dict[str, str] = {
+    "ArrowShards": "shards",
+    "ParquetShards": "shards",
+    "ShuffleBuffer": "shards",
+    "TarShards": "shards",
+    "write_tar_shards": "shards",
+}
+_LATE_MODULES: tuple[str, ...] = ("shards", "tables", "text")
 
 
 def __getattr__(name: str) -> Any:
