@@ -25,9 +25,13 @@ __version__ = "0.1.0"
 # Imported when first asked for: each name with the module that has it.
 _LATE: dict[str, str] = {
     "ArrowShards": "shards",
+    "BytePairTokenizer": "text",
+    "CharTokenizer": "text",
     "ParquetShards": "shards",
     "ShuffleBuffer": "shards",
+    "Table": "tables",
     "TarShards": "shards",
+    "TextDataset": "text",
     "write_tar_shards": "shards",
 }
 _LATE_MODULES: tuple[str, ...] = ("shards", "tables", "text")
