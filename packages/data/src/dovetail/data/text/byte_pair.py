@@ -102,7 +102,7 @@ class BytePairTokenizer:
 
         Args:
             text: any string.
-            special: make special tokens of their strings in the text; not for text from strangers, who could write some.
+            special: make special tokens of their strings in the text; strangers could write them too.
         """
         if special and self.special_tokens:
             tokens: list[int] = []
