@@ -58,13 +58,15 @@ def _truth(value: Any) -> bool:
     raise ValueError(value)
 
 
-def _date(value: Any) -> np.datetime64:
+def _date(value: Any) -> datetime:
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
+    elif isinstance(value, np.datetime64):
+        value = value.astype("datetime64[us]").item()
     if isinstance(value, datetime):
-        return np.datetime64(value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value, "us")
-    if isinstance(value, (date, np.datetime64)):
-        return np.datetime64(value).astype("datetime64[us]")
+        return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day)
     raise ValueError(value)
 
 
@@ -78,7 +80,7 @@ KINDS = {
     "int": Kind(_whole_number, "a whole number", np.int64, 0),
     "float": Kind(_number, "a number", np.float64, 0.0),
     "bool": Kind(_truth, "true or false", np.bool_, False),
-    "date": Kind(_date, "a date such as 2024-05-31", "datetime64[us]", np.datetime64(0, "us")),
+    "date": Kind(_date, "a date such as 2024-05-31", "datetime64[us]", datetime(1970, 1, 1)),
     "category": Kind(_text, "a text", object, ""),
     "text": Kind(_text, "a text", object, ""),
 }
@@ -126,13 +128,13 @@ def _converted(
     name: str, values: Sequence[Any], missing: Sequence[bool], where: Callable[[int], str], kind: str
 ) -> Column:
     convert, expected, dtype, filler = KINDS[kind]
-    made = np.empty(len(values), dtype)
+    made = []
     for row, (value, gone) in enumerate(zip(values, missing, strict=True)):
         try:
-            made[row] = filler if gone else convert(value)
+            made.append(filler if gone else convert(value))
         except (ValueError, OverflowError):
             raise DataError(
                 f"{where(row)}, column {name!r}: expected {expected}, got {value!r}; correct it, list it in missing=, "
                 f"or read the column as kinds={{{name!r}: 'category'}}"
             ) from None
-    return Column(kind, made, np.array(missing, dtype=np.bool_))
+    return Column(kind, np.array(made, dtype=dtype), np.array(missing, dtype=np.bool_))
