@@ -96,7 +96,7 @@ def test_own_format():
     # region: own
     from pathlib import Path
 
-    from dovetail.data.shards import ShardDataset
+    from dovetail.data import ShardDataset
 
     class Lines:
         """One open shard: samples are its lines."""

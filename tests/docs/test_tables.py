@@ -50,8 +50,7 @@ def test_use(parts):
     # endregion
     assert loss.item() >= 0
     # region: later
-    from dovetail.data import Table
-    from dovetail.data.tables import TableEncoder
+    from dovetail.data import Table, TableEncoder
 
     dovetail.save({"net": net.state_dict(), "encoder": parts.encoder.state_dict()}, "prices.safetensors")
 

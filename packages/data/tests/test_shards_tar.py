@@ -7,10 +7,13 @@ import os
 import pickle
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import dovetail
 from dovetail.data import TarShards, write_tar_shards
@@ -132,11 +135,12 @@ def test_pickled_arrays_are_refused(tmp_path):
 
 
 def test_a_member_that_cannot_be_decoded_is_named(tmp_path):
-    path = write_tar(tmp_path / "a.tar", [("0.cls", b"7"), ("1.cls", b"seven")])
+    path = write_tar(tmp_path / "a.tar", [("0.cls", b"7"), ("1.cls", b"seven"), ("2.cls", b"9")])
     samples = iter(TarShards(path).decode())
     assert next(samples)["cls"] == 7
     with pytest.raises(DataError, match=r"a\.tar, sample 1 \('1'\): the member 'cls' of 5 bytes cannot be decoded: Va"):
         next(samples)
+    assert next(samples)["cls"] == 9, "the pass goes on after it"
 
 
 def test_pictures_need_pillow(tmp_path, monkeypatch):
@@ -324,6 +328,21 @@ def test_a_shard_has_samples(tmp_path):
 
 def test_no_decoder_runs_code_from_a_file():
     assert not {"pkl", "pickle", "pyd", "pth", "pt"} & set(DECODERS)
+
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="./\0"), min_size=1, max_size=5)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.dictionaries(
+        WORDS, st.dictionaries(WORDS.map(str.lower), st.binary(max_size=600), min_size=1), min_size=1, max_size=5
+    )
+)
+def test_whatever_is_written_is_read(contents):
+    samples = [{"__key__": key, **parts} for key, parts in contents.items()]
+    with tempfile.TemporaryDirectory() as folder:
+        assert list(TarShards(write_tar_shards(samples, f"{folder}/%d.tar", samples_per_shard=2))) == samples
 
 
 def test_a_stream_goes_to_a_worker_and_back(shards):

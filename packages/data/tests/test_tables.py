@@ -1,11 +1,14 @@
 """Reading tables: CSV and Parquet, kinds of columns, missing values."""
 
+import csv
 import io
 import sys
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import dovetail
 from dovetail.data import Table
@@ -151,6 +154,19 @@ def test_a_text_that_is_not_of_the_kind_is_named(tmp_path, kind, text, expected)
 def test_what_is_no_table_is_named(text, says):
     with pytest.raises(DataError, match=says):
         table_of(text, delimiter=",")
+
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6).map(lambda text: f"x{text}x")
+
+
+@settings(deadline=None)
+@given(rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=6), delimiter=st.sampled_from(",;\t|"))
+def test_whatever_python_writes_is_read(rows, delimiter):
+    file = io.StringIO(newline="")
+    csv.writer(file, delimiter=delimiter).writerows([("a", "b"), *rows])
+    file.seek(0)
+    table = Table.from_csv(file, delimiter=delimiter)
+    assert list(zip(table["a"], table["b"], strict=True)) == rows
 
 
 def test_files_that_are_not_there(tmp_path):

@@ -123,7 +123,7 @@ class ShardIterator:
         self._source.close()
 
     def state_dict(self) -> dict[str, int]:
-        """Return where this pass stands: a dozen numbers, whatever the buffer holds."""
+        """Return where this pass stands: ten numbers, whatever the buffer holds."""
         start = self._source.oldest()
         return {
             **self._layout(),
