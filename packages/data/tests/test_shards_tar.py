@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import dovetail
 from dovetail.data import TarShards, write_tar_shards
 from dovetail.data.shards.decoding import DECODERS
+from dovetail.data.shards.tar import TarReader
 from dovetail.errors import DataError, LoadError, MissingPackageError
 
 
@@ -154,6 +155,15 @@ def test_a_member_that_is_there_twice_is_refused(tmp_path):
     path = write_tar(tmp_path / "a.tar", [("1.cls", b"1"), ("1.CLS", b"2")])
     with pytest.raises(DataError, match=r"a\.tar, sample 0 \('1'\): the member '1\.CLS' is there twice; give each"):
         list(TarShards(path))
+
+
+def test_headers_that_were_read_are_not_kept(tmp_path):
+    [name] = write_tar_shards(numbered(40), tmp_path / "%d.tar")
+    reader = TarReader(name)
+    assert reader.skip(30) == 30
+    assert reader.position == 30
+    assert len(reader._tar.members) <= 1
+    reader.close()
 
 
 def test_links_are_refused(tmp_path):

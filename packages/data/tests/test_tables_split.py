@@ -1,5 +1,7 @@
 """Cutting a table, and the numbers that its rows become."""
 
+import io
+
 import numpy as np
 import pytest
 
@@ -108,6 +110,13 @@ def test_unknown_and_missing_categories_are_0_in_all_columns():
     new = [{"size": 1, "rooms": 2, "garden": True, "built": "2001-01-01", "place": place} for place in ("D", None, "B")]
     x = encoder.encode([{**row, "same": 0.1} for row in new])
     assert x[:, 5:9].tolist() == [[0, 0, 0, 0], [0, 0, 0, 1], [0, 1, 0, 0]]
+
+
+def test_an_empty_text_is_a_category_if_it_is_not_missing():
+    table = Table.from_csv(io.StringIO("word,y\n,1.5\na,2.5\nNA,3.5\n"), missing=["NA"])
+    parts = table.split("y", validation=0, test=0)
+    assert parts.encoder.feature_names == ["word=", "word=a", "word is missing"]
+    assert parts.train.tensors[0].tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 
 
 def test_encoding_rows_again_gives_the_same():

@@ -267,6 +267,12 @@ def test_text_from_a_file(tmp_path, monkeypatch):
         TextDataset(Path("latin.txt"), tokenizer, 8)
 
 
+def test_a_block_needs_one_token_more():
+    assert len(blocks(5, block_size=4)) == 1
+    with pytest.raises(DataError, match="need 5, the text has 4; give more text or shorter blocks"):
+        blocks(4, block_size=4)
+
+
 def test_sizes_are_positive():
     with pytest.raises(ValueError, match="block_size and stride are 1 or more, got 0 and 0"):
         blocks(10, block_size=0)

@@ -41,7 +41,6 @@ class Buffer:
         else:
             for _ in islice(buffer, delivered):
                 pass
-        buffer._ended = False  # of the numbers; the source may have more
         return buffer
 
     def __iter__(self) -> Iterator[Any]:
