@@ -1,4 +1,4 @@
-"""Tests here may import the helpers beside them."""
+"""Makes the helpers beside the tests importable, here and in worker processes."""
 
 import sys
 from pathlib import Path

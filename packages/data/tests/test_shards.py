@@ -192,7 +192,9 @@ def test_going_on_reads_only_the_samples_that_are_still_to_come():
     seen = list(itertools.islice(begun, 77))
     stream = Stream([10] * 10, **options)
     resumed = iter(stream)
-    resumed.load_state_dict(begun.state_dict())
+    state = begun.state_dict()
+    assert len(state) == 10, "whatever the buffer holds"
+    resumed.load_state_dict(state)
     rest = list(resumed)
     assert sorted(seen + rest) == everything([10] * 10)
     read = [entry for entry in stream.log if entry[0].isdigit()]

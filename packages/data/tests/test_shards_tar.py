@@ -1,5 +1,6 @@
 """Shards in tar files: what is a sample, decoding, writing, damage, URLs."""
 
+import errno
 import gzip
 import io
 import itertools
@@ -204,6 +205,18 @@ def test_damage_names_the_member_and_skipping_sees_it_too(tmp_path):
         next(samples)
     with pytest.raises(LoadError, match=r"sample 1, at or after the member '1\.cls'"):
         list(TarShards(tmp_path / "a.tar", rank=2, world_size=3))
+
+
+def test_a_disk_that_fails_is_not_called_a_damaged_file(shards, monkeypatch):
+    def fail(tar, member):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(tarfile.TarFile, "extractfile", fail)
+    with pytest.raises(
+        OSError, match=r"part-00\.tar, sample 0.*: the tar file cannot be read \(Input/output"
+    ) as caught:
+        next(iter(TarShards(shards)))
+    assert caught.value.errno == errno.EIO
 
 
 def test_gzip_is_read_and_damage_in_it_is_seen(tmp_path, shards):

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from dovetail.atomic import is_url, opened
 from dovetail.data.shards.names import Shards
+from dovetail.data.shards.readers import reading_error
 from dovetail.data.shards.stream import ShardDataset
 from dovetail.data.tables.arrow import import_pyarrow
-from dovetail.errors import DataError, LoadError
+from dovetail.errors import DataError
 
 ROWS_AT_ONCE = 1024  # turned into Python values together
 ARROW_FILE = b"ARROW1"  # others are streams, which have no such beginning
@@ -160,12 +161,9 @@ class RowReader:
     def _arrow_error(self) -> type[Exception]:
         return import_pyarrow("shards of rows").ArrowException
 
-    def _damaged(self, error: Exception) -> LoadError:
-        number = max(self._number, 0)
-        return LoadError(
-            f"{self._name}, sample {self.position} (in group {number}): the file is damaged or cut off ({error}); "
-            "get it again"
-        )
+    def _damaged(self, error: Exception) -> Exception:
+        where = f"{self._name}, sample {self.position} (in group {max(self._number, 0)})"
+        return reading_error(where, "file", error)
 
 
 def parquet_groups(name: str, columns: Sequence[str] | None, stack: ExitStack) -> Iterator[Group]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 from dovetail import data
+from dovetail.errors import LoadError
 
 
 class Reader(NamedTuple):
@@ -45,6 +46,13 @@ class Item(NamedTuple):
     start: Start
     position: int
     raw: Any
+
+
+def reading_error(where: str, what: str, error: Exception) -> Exception:
+    """Return the error to raise: the system's, if it could not read, or else that the file is damaged."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return OSError(error.errno, f"{where}: the {what} cannot be read ({error.strerror})")
+    return LoadError(f"{where}: the {what} is damaged or cut off ({error}); get it again")
 
 
 def checked_rank(rank: int | None, world_size: int | None) -> tuple[int, int]:

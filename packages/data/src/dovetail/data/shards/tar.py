@@ -10,8 +10,9 @@ from typing import Any
 
 from dovetail.atomic import opened
 from dovetail.data.shards.decoding import decode_sample
+from dovetail.data.shards.readers import reading_error
 from dovetail.data.shards.stream import ShardDataset
-from dovetail.errors import DataError, LoadError
+from dovetail.errors import DataError
 
 DAMAGE = (tarfile.TarError, EOFError, OSError, zlib.error)
 
@@ -153,11 +154,9 @@ class TarReader:
         if len(rest) < tarfile.BLOCKSIZE or any(rest):
             raise tarfile.ReadError(f"neither a member nor the archive's end at byte {offset}")
 
-    def _damaged(self, error: Exception) -> LoadError:
+    def _damaged(self, error: Exception) -> Exception:
         at = f", at or after the member {self._member.name!r}" if self._member else ""
-        return LoadError(
-            f"{self._name}, sample {self.position}{at}: the tar file is damaged or cut off ({error}); get it again"
-        )
+        return reading_error(f"{self._name}, sample {self.position}{at}", "tar file", error)
 
 
 def split_name(name: str) -> tuple[str, str]:
