@@ -31,21 +31,38 @@ __version__ = "0.1.0"
 
 # Imported when first asked for: each name with the module that has it.
 _LATE: dict[str, str] = {
+    "ArrowShards": "shards",
+    "BytePairTokenizer": "text",
     "CIFAR10": "vision",
     "CIFAR100": "vision",
+    "CharTokenizer": "text",
     "DatasetFolder": "vision",
     "FakeData": "vision",
     "FashionMNIST": "vision",
     "ImageFolder": "vision",
     "KMNIST": "vision",
     "MNIST": "vision",
+    "ParquetShards": "shards",
     "SVHN": "vision",
+    "ShardDataset": "shards",
+    "ShuffleBuffer": "shards",
+    "Table": "tables",
+    "TableEncoder": "tables",
+    "TarShards": "shards",
+    "TextDataset": "text",
     "fetch": "download",
     "make_grid": "pictures",
     "save_image": "pictures",
     "unpack": "archives",
+    "write_tar_shards": "shards",
 }
-_LATE_MODULES: tuple[str, ...] = ("transforms", "vision",)
+_LATE_MODULES: tuple[str, ...] = (
+    "shards",
+    "tables",
+    "text",
+    "transforms",
+    "vision",
+)
 
 
 def __getattr__(name: str) -> Any:
