@@ -116,14 +116,16 @@ def test_a_name_twice_is_refused(tmp_path):
     assert "it holds 'x/y' twice" in refusal(archive, tmp_path / "out")
 
 
-def test_bombs_are_refused_by_what_they_state(tmp_path):
+def test_the_limit_is_exact(tmp_path):
     archive = make_zip(tmp_path / "a.zip", {"zeros": bytes(1_000_000)})
     assert "unpacks to more than 999,999 bytes" in refusal(archive, tmp_path / "out", limit=999_999)
     assert contents(unpack(archive, tmp_path / "out", limit=1_000_000)) == {"zeros": bytes(1_000_000)}
+    archive = make_zip(tmp_path / "b.zip", {"set/one.txt": b"1", "other/zeros": bytes(1_000_000)})
+    assert contents(unpack(archive, tmp_path / "part", inside="set", limit=1)) == {"one.txt": b"1"}
 
 
-def test_bombs_are_refused_by_what_they_give(tmp_path):
-    """A .gz states nothing, so what comes out is counted."""
+def test_bombs_are_refused(tmp_path):
+    """What comes out is counted: what an archive states is not believed, and a .gz states nothing."""
     (tmp_path / "a.gz").write_bytes(gzip.compress(bytes(70_000_000), 1))
     assert "more than 67,108,864 bytes; if you trust it" in refusal(tmp_path / "a.gz", tmp_path / "out")
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import pickle
 import tarfile
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -176,7 +177,6 @@ IMAGES = np.zeros((2, 3072), np.uint8)
         (pickled(IMAGES, [1, 2], start=b"cos\nsystem\n"), "it names os.system, which"),
         (pickled(IMAGES, [1, 2])[:-100], "it is no pickle of CIFAR, or damaged"),
         (b"", "it is no pickle of CIFAR, or damaged"),
-        (b"\x80\2}r\xff\xff\xff\x7f.", "it is no pickle of CIFAR, or damaged"),  # a place for 2 ** 31 values
         (pickle.dumps([1, 2], 2), "it is no pickle of CIFAR, or damaged"),
         (pickled(IMAGES, [1, 2], key=b"other"), "KeyError: b'labels'"),
         (pickled(IMAGES, [1, 2], fortran=True), "its array is stored by columns"),
@@ -194,6 +194,19 @@ def test_pickles_run_nothing_and_damaged_ones_are_named(tmp_path, capsys, conten
         CIFAR10(tmp_path, train=False)
     assert str(path) in str(caught.value)
     assert capsys.readouterr().out == ""
+
+
+def test_a_pickle_that_claims_to_remember_much_takes_no_memory(tmp_path):
+    """One of eight bytes, which puts a value in a place that has 2 ** 24 before it."""
+    write_pickles(tmp_path, CIFAR10)
+    (tmp_path / CIFAR10.pickle_folder / "test_batch").write_bytes(b"\x80\2}r\0\0\0\1.")
+    tracemalloc.start()
+    try:
+        with pytest.raises(LoadError, match="it is no pickle of CIFAR, or damaged"):
+            CIFAR10(tmp_path, train=False)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_pickles_here_are_like_numpys():

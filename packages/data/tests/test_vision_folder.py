@@ -334,6 +334,7 @@ def test_fake_images_are_the_same_each_time():
     first, again = [[(np.asarray(image), label) for image, label in fake] for _ in range(2)]
     assert all(np.array_equal(a[0], b[0]) and a[1] == b[1] for a, b in zip(first, again, strict=True))
     assert len(first) == 4
+    assert repr(fake) == "Dataset FakeData\n    Number of datapoints: 4"
     assert first[0][0].shape == (8, 5, 3)
     assert not np.array_equal(first[0][0], first[1][0])
     moved = FakeData(size=4, image_size=(3, 8, 5), num_classes=3, random_offset=1)

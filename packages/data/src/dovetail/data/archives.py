@@ -27,7 +27,6 @@ class _Member:
 
     name: str
     kind: str
-    size: int
     open: Callable[[], Any]
 
 
@@ -113,11 +112,8 @@ def _readable(archive: Path) -> Iterator[None]:
 
 def _write_all(archive: Path, members: Iterator[_Member], folder: Path, inside: str, limit: int) -> None:
     """Write the members to a folder, after a look at each; the sizes that an archive states are not believed."""
-    total = written = 0
+    written = 0
     for member in members:
-        total += member.size
-        if total > limit:
-            _refuse_size(archive, limit)
         place = _place(archive, member, inside)
         if place is None:
             continue
@@ -138,15 +134,12 @@ def _write(archive: Path, member: _Member, target: Path, written: int, limit: in
         while piece := source.read(_CHUNK):
             written += len(piece)
             if written > limit:
-                _refuse_size(archive, limit)
+                raise LoadError(
+                    f"{archive}: it unpacks to more than {limit:,} bytes; if you trust it, unpack it by hand or set a "
+                    "larger limit"
+                )
             file.write(piece)
     return written
-
-
-def _refuse_size(archive: Path, limit: int) -> None:
-    raise LoadError(
-        f"{archive}: it unpacks to more than {limit:,} bytes; if you trust it, unpack it by hand or set a larger limit"
-    )
 
 
 def _place(archive: Path, member: _Member, inside: str) -> PurePosixPath | None:
@@ -190,14 +183,14 @@ def _zip_members(file: Any) -> Iterator[_Member]:
         kind = "link" if link else "folder" if info.is_dir() else "file"
         if info.flag_bits & 1:
             kind = "file with a password"
-        yield _Member(info.orig_filename, kind, info.file_size, partial(file.open, info))
+        yield _Member(info.orig_filename, kind, partial(file.open, info))
 
 
 def _tar_members(file: Any) -> Iterator[_Member]:
     for info in file:
         link = "link" if info.issym() or info.islnk() else "device"
         kind = "file" if info.isreg() else "folder" if info.isdir() else link
-        yield _Member(info.name, kind, info.size, partial(file.extractfile, info))
+        yield _Member(info.name, kind, partial(file.extractfile, info))
     file.fileobj.read(_PADDING)  # up to the checksum of gzip, which is compared when everything has been read
 
 
@@ -207,4 +200,4 @@ def _gzip_member(archive: Path) -> _Member:
     def opened() -> BinaryIO:
         return gzip.open(archive)  # type: ignore[return-value]
 
-    return _Member(archive.stem, "file", 0, opened)
+    return _Member(archive.stem, "file", opened)

@@ -68,7 +68,10 @@ class VisionDataset(Dataset[tuple]):
         return ""
 
     def __repr__(self) -> str:
-        lines = [f"Number of datapoints: {len(self)}", f"Root location: {self.root}", *self.extra_repr().splitlines()]
+        lines = [f"Number of datapoints: {len(self)}"]
+        if self.root:
+            lines.append(f"Root location: {self.root}")
+        lines += self.extra_repr().splitlines()
         if self.transform is not None:
             lines.append(f"Transform: {self.transform!r}")
         if self.target_transform is not None:
