@@ -1,12 +1,15 @@
-"""The examples on tables and text run as they stand and learn more than their baselines know."""
+"""The examples on tables, text and pictures run as they stand and learn more than their baselines know."""
 
+import io
 import os
 import re
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
+from real_data import real_data
 from workspace import ROOT
 
 
@@ -28,7 +31,11 @@ def run(folder, name, *arguments):
 
 @pytest.mark.parametrize(
     ("name", "example"),
-    [("table.py", "--rows 5000 --seed 7"), ("shakespeare.py", "tinyshakespeare.txt --steps 2000")],
+    [
+        ("table.py", "--rows 5000 --seed 7"),
+        ("shakespeare.py", "tinyshakespeare.txt --steps 2000"),
+        ("cifar10.py", "cifar10-jpeg.zip --samples 50000 --epochs 20 --workers 4"),
+    ],
 )
 def test_help_has_an_example(tmp_path, name, example):
     assert f"python examples/{name} {example}" in run(tmp_path, name, "--help")
@@ -59,3 +66,36 @@ def test_shakespeare_beats_the_frequencies(tmp_path):
 def test_shakespeare_reads_the_pages_beside_it(tmp_path):
     output = run(tmp_path, "shakespeare.py", "--steps", "1")
     assert int(re.match(r"([\d,]+) characters", output)[1].replace(",", "")) > 20_000
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A zip archive of small JPEG files, two classes that differ in colour."""
+    image = pytest.importorskip("PIL.Image")
+    path = tmp_path / "pictures.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for part, count in (("train", 40), ("test", 20)):
+            for number in range(count):
+                kind, colour = (("blue", (30, 40, 200 - number)), ("red", (200 - number, 40, 30)))[number % 2]
+                file = io.BytesIO()
+                image.new("RGB", (32, 32), colour).save(file, "JPEG")
+                archive.writestr(f"{part}/{kind}/{number:04}.jpg", file.getvalue())
+    return path
+
+
+def test_pictures_in_an_archive_give_the_same_with_and_without_workers(tmp_path, pictures):
+    found = []
+    for workers in ("0", "2"):
+        folder = tmp_path / workers
+        folder.mkdir()
+        output = run(folder, "cifar10.py", str(pictures), "--samples", "40", "--epochs", "2", "--workers", workers)
+        found.append((re.sub(r"[\d.]+ images/s", "", output), (folder / "cifar10.png").read_bytes()))
+    assert found[0] == found[1]
+    assert found[0][0].count("test accuracy") == 2
+
+
+@pytest.mark.slow
+def test_cifar10_beats_chance(tmp_path):
+    data = real_data("cifar10-jpeg.zip")
+    output = run(tmp_path, "cifar10.py", str(data), "--samples", "1500", "--epochs", "2")
+    assert float(re.findall(r"test accuracy ([\d.]+)%", output)[-1]) > 20

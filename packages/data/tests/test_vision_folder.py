@@ -16,11 +16,11 @@ from dovetail.data import DatasetFolder, FakeData, ImageFolder
 from dovetail.data.vision.folder import IMG_EXTENSIONS, load_image
 from dovetail.data.vision.zipped import ZipFiles
 from dovetail.errors import LoadError, MissingPackageError
+from real_data import real_data
 
 Image = pytest.importorskip("PIL.Image")
 NAMES = ["cat/b.PNG", "cat/a.png", "cat/more/0.jpg", "dog/1.bmp", "dog/notes.txt", "ant/x.webp", "readme.md"]
 SORTED = ["ant/x.webp", "cat/a.png", "cat/b.PNG", "cat/more/0.jpg", "dog/1.bmp"]
-REAL = Path(os.environ.get("DOVETAIL_DATA", Path(__file__).parents[4] / "shared/data"), "cifar10-jpeg.zip")
 
 
 def encoded(number, end, mode="RGB"):
@@ -315,14 +315,14 @@ def test_threads_read_at_once(tmp_path, monkeypatch, pread):
     assert found == [[expected] * 20] * 8
 
 
-@pytest.mark.skipif(not REAL.is_file(), reason="the archive of CIFAR-10 as JPEG is not here")
 def test_a_real_archive():
-    images = ImageFolder(REAL / "train")
+    real = real_data("cifar10-jpeg.zip")
+    images = ImageFolder(real / "train")
     assert (len(images), len(images.classes), images.targets.count(7)) == (50_000, 10, 5000)
-    with zipfile.ZipFile(REAL) as file:
+    with zipfile.ZipFile(real) as file:
         for index in (0, 777, 49_999):
             path, _ = images.samples[index]
-            expected = Image.open(io.BytesIO(file.read(path.removeprefix(f"{REAL}/")))).convert("RGB")
+            expected = Image.open(io.BytesIO(file.read(path.removeprefix(f"{real}/")))).convert("RGB")
             assert np.array_equal(np.asarray(images[index][0]), np.asarray(expected))
 
 

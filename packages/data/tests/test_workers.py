@@ -213,6 +213,13 @@ def test_persistent_workers_stay():
     assert {batch.item() for batch in fresh}.isdisjoint({batch.item() for batch in fresh})
 
 
+def test_the_first_pass_is_the_same_with_persistent_workers(expected):
+    found = passes(Augmented(), shuffle=True, num_workers=2, persistent_workers=True)
+    assert found[0] == expected[0]
+    assert found[1] == passes(Augmented(), shuffle=True, num_workers=1, persistent_workers=True)[1]
+    assert len({tuple(numbers) for batches in found for _, batch, _ in batches for numbers in batch}) == 2 * 23
+
+
 def test_a_new_pass_of_persistent_workers_ends_the_old_one():
     loader = DataLoader(range(40), num_workers=2, persistent_workers=True)
     old = iter(loader)

@@ -124,7 +124,7 @@ class DataLoader:
         resumed, self._resumed = self._resumed, None
         indices, drawn, start = begin(self, resumed, self._seed if self.persistent_workers else None)
         self._seed, self._passes = drawn, self._passes + 1
-        seed = mixed(drawn, self._passes) if self.persistent_workers else drawn
+        seed = mixed(drawn, self._passes) if self.persistent_workers and self._passes > 1 else drawn
         position = self._position = resumed or Position(start, seed, self.num_workers)
         batched = self.batch_sampler is not None
         source = Source(self.dataset, self.collate_fn, self.batch_size, self.drop_last, batched)
