@@ -1,4 +1,4 @@
-"""Train a small CNN on CIFAR-10 as JPEG files, read out of a zip archive, augmented and batched by two worker processes.
+"""Train a small CNN on CIFAR-10 as JPEG files, read out of a zip archive and augmented by two worker processes.
 
 python examples/cifar10.py cifar10-jpeg.zip
 python examples/cifar10.py cifar10-jpeg.zip --samples 50000 --epochs 20 --workers 4
