@@ -18,7 +18,7 @@ MEAN, STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
 
 
 def convolution(inputs: int, outputs: int) -> list[nn.Module]:
-    return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2)]
+    return [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
 def parts(root: str, samples: int) -> tuple[Subset, Subset]:
