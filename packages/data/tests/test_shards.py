@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import subprocess
 import sys
 
 import pytest
@@ -355,3 +356,17 @@ def test_globs_of_urls_need_fsspec(monkeypatch):
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(MissingPackageError, match=r"memory://a/\*: .*try: pip install \"dovetail-data\[remote\]\""):
         expand("memory://a/*")
+
+
+@pytest.mark.parametrize(
+    ("module", "late"),
+    [
+        ("dovetail.data", "dovetail.data.shards dovetail.data.tables dovetail.data.text tarfile csv"),
+        ("dovetail.data.shards", "fsspec PIL pyarrow"),
+        ("dovetail.data.tables", "fsspec pyarrow"),
+    ],
+)
+def test_importing_loads_nothing_that_is_used_later(module, late):
+    code = f"import {module}, sys; print(*set({late!r}.split()) & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+import dovetail
 from dovetail.atomic import Target, name_of
 from dovetail.data.text.files import read_json, write_json
 from dovetail.errors import DataError, LoadError
@@ -109,6 +110,8 @@ def whole_numbers(tokens: Iterable[int], vocab_size: int) -> list[int]:
     Raises:
         DataError: there is no such token.
     """
+    if isinstance(tokens, dovetail.Tensor):
+        tokens = tokens.cpu()
     numbers = np.asarray(tokens if hasattr(tokens, "__array__") else list(tokens))
     if numbers.size and numbers.dtype.kind not in "iu":
         raise DataError(f"tokens are whole numbers, got {numbers.dtype}")
