@@ -9,7 +9,7 @@ from PIL import Image
 
 import dovetail
 import dovetail.data.transforms.functional as F
-from dovetail.data.transforms import InterpolationMode
+from dovetail.data.transforms import InterpolationMode, on_arrays, on_pillow
 
 SIZES = [(1, 1), (1, 7), (5, 3), (33, 17), (40, 60)]
 CHANNELS = [1, 3, 4]
@@ -146,6 +146,15 @@ def test_rotate_by_any_angle(height, width, channels, angle, expand, mode):
 @given(st.integers(-5, 45), st.integers(-5, 45), sides, sides, st.sampled_from(CHANNELS))
 def test_crop_anywhere(top, left, height, width, channels):
     assert differences(lambda x: F.crop(x, top, left, height, width), pixels(33, 17, channels)) == 0
+
+
+@pytest.mark.parametrize("mode", WARPS)
+def test_a_horizon_in_the_image_is_filled(mode):
+    """Where the divisor is 0, coordinates are infinite or nan."""
+    array = pixels(6, 9, 1)
+    coefficients = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, -1 / 4.5, 0.0)
+    expected = on_pillow.perspective(Image.fromarray(array), coefficients, mode, 7)
+    assert np.array_equal(on_arrays.perspective(array[None], coefficients, mode, 7)[0], np.asarray(expected))
 
 
 def test_hues_of_all_colors_equal_pillow():
