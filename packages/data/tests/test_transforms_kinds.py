@@ -238,6 +238,11 @@ def test_other_dtypes_come_out_as_float32_does(name, dtype):
     assert np.abs(levels).max() < (6 if dtype == "bfloat16" else 3)
 
 
+def test_both_tables_have_the_same_ops():
+    ops = {name for name, value in vars(on_pillow).items() if getattr(value, "__module__", "") == on_pillow.__name__}
+    assert {name for name in ops if not name.startswith("_")} == set(on_arrays.__all__)
+
+
 def test_each_kind_comes_back():
     array = pixels(9, 8, 3)
     assert isinstance(F.rotate(Image.fromarray(array), 20), Image.Image)

@@ -13,7 +13,7 @@ _NEAREST = (InterpolationMode.NEAREST, InterpolationMode.NEAREST_EXACT)
 
 
 def as_dtype(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return floats as a dtype; for whole numbers they are rounded (a half up, as Pillow does) and clipped, in place."""
+    """Return floats as a dtype; for whole numbers they are rounded, a half up as in Pillow, and clipped, in place."""
     if dtype.kind in "iu":
         values += 0.5
         np.clip(np.floor(values, out=values), *limits(dtype), out=values)
