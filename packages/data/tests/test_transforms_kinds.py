@@ -49,6 +49,8 @@ EXACT = {
     **{f"solarize {level}": lambda x, level=level: F.solarize(x, level) for level in (0, 100.5, 128, 256)},
     **{f"resize {mode.name}": lambda x, mode=mode: F.resize(x, (19, 41), mode) for mode in FILTERS if DOWN_FIRST},
     **{f"resize square {mode.name}": lambda x, mode=mode: F.resize(x, (55, 23), mode) for mode in FILTERS},
+    **{f"resize to few rows {mode.name}": lambda x, mode=mode: F.resize(x, (5, 47), mode)
+       for mode in FILTERS if DOWN_FIRST},
     "resize smaller edge": lambda x: F.resize(x, 9, max_size=70),
     "resize larger": lambda x: F.resize(x, (150, 133), InterpolationMode.BICUBIC),
     **{f"rotate {a} {mode.name}": lambda x, a=a, mode=mode: F.rotate(x, a, mode, fill=9)
