@@ -46,6 +46,15 @@ def test_probability_0_never_and_1_always(kind, place):
         assert not np.array_equal(numbers(WITH_PROBABILITY[place](1)(image)), COLORS)
 
 
+def test_the_number_drawn_decides():
+    """As in PyTorch: below p for one transform, at most p for several."""
+    for seed in range(40):
+        drawn = dovetail.manual_seed(seed) and dovetail.rand(1).item()
+        for transform in (T.RandomInvert(0.3), T.RandomApply([T.RandomInvert(1.0)], 0.3)):
+            dovetail.manual_seed(seed)
+            assert (transform(COLORS) is COLORS) == (drawn > 0.3)
+
+
 def test_half_is_half():
     dovetail.manual_seed(0)
     flip = T.RandomHorizontalFlip()
@@ -183,6 +192,13 @@ def test_erase_and_inplace():
     assert image.sum().item() == 0
 
 
+def test_random_erasing_never_takes_all():
+    image = dovetail.ones(3, 6, 6)
+    assert dovetail.equal(T.RandomErasing(1.0, scale=(1, 1), ratio=(1, 1))(image), image)
+    image = dovetail.ones(3, 6, 12)
+    assert dovetail.equal(T.RandomErasing(1.0, scale=(0.5, 0.5), ratio=(1, 1))(image), image)
+
+
 def test_random_erasing_leaves_the_rest():
     dovetail.manual_seed(0)
     image = dovetail.rand(3, 32, 32)
@@ -233,10 +249,17 @@ def test_weights_add_up_and_stay_small():
     assert sum(matrix.nbytes for _, matrix in weights(4000, 3000, T.InterpolationMode.BILINEAR, True, True)) < 2e6
 
 
-def test_pad_if_needed_pads_what_is_too_small():
-    crop = T.RandomCrop((25, 28), pad_if_needed=True, fill=(1, 2, 3))
+@pytest.mark.parametrize("size", [(25, 28), (10, 40), (30, 31)])
+def test_pad_if_needed_pads_what_is_too_small(size):
+    crop = T.RandomCrop(size, pad_if_needed=True, fill=(1, 2, 3))
     for image in KINDS.values():
-        assert numbers(crop(image)).shape == (25, 28, 3)
+        assert numbers(crop(image)).shape == (*size, 3)
+
+
+def test_center_crop_pads_evenly_and_more_at_the_end():
+    assert F.center_crop(np.array([[1, 2]]), (2, 5)).tolist() == [[0, 1, 2, 0, 0], [0] * 5]
+    assert F.center_crop(np.array([[1, 2, 3, 4]]), (1, 1)).tolist() == [[3]]
+    assert F.center_crop(np.array([[1, 2, 3, 4, 5, 6]]), (1, 1)).tolist() == [[3]]  # 2.5 is rounded to even
 
 
 def test_affine_center_is_the_middle_unless_given():
@@ -255,10 +278,13 @@ def test_blur_is_a_weighted_mean_of_the_mirrored_image():
     assert np.abs(F.gaussian_blur(COLORS[..., 0], (5, 3), (1.5, 0.7)) - expected).max() <= 0.5
 
 
+def test_blur_of_a_size_has_a_width_of_its_own():
+    assert np.array_equal(F.gaussian_blur(COLORS, (5, 3)), F.gaussian_blur(COLORS, (5, 3), (1.1, 0.8)))
+
+
 def test_sharpness_is_pillows_smoothing_without_the_border():
     flat = np.full((5, 5), 130, np.uint8)
     assert np.array_equal(F.adjust_sharpness(flat, 0.5), flat)
-    assert F.adjust_sharpness(COLORS[:2], 0.0) is not None
     assert np.array_equal(F.adjust_sharpness(COLORS[:2], 0.0), COLORS[:2])
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 import dovetail
 import dovetail.data.transforms.functional as F
-from dovetail.data.transforms import InterpolationMode
+from dovetail.data.transforms import InterpolationMode, on_arrays, on_pillow
 
 SIZES = [(1, 1), (1, 7), (5, 3), (33, 17), (40, 60)]
 CHANNELS = [1, 3, 4]
@@ -49,6 +49,8 @@ EXACT = {
     **{f"solarize {level}": lambda x, level=level: F.solarize(x, level) for level in (0, 100.5, 128, 256)},
     **{f"resize {mode.name}": lambda x, mode=mode: F.resize(x, (19, 41), mode) for mode in FILTERS if DOWN_FIRST},
     **{f"resize square {mode.name}": lambda x, mode=mode: F.resize(x, (55, 23), mode) for mode in FILTERS},
+    **{f"resize to few rows {mode.name}": lambda x, mode=mode: F.resize(x, (5, 47), mode)
+       for mode in FILTERS if DOWN_FIRST},
     "resize smaller edge": lambda x: F.resize(x, 9, max_size=70),
     "resize larger": lambda x: F.resize(x, (150, 133), InterpolationMode.BICUBIC),
     **{f"rotate {a} {mode.name}": lambda x, a=a, mode=mode: F.rotate(x, a, mode, fill=9)
@@ -148,6 +150,15 @@ def test_crop_anywhere(top, left, height, width, channels):
     assert differences(lambda x: F.crop(x, top, left, height, width), pixels(33, 17, channels)) == 0
 
 
+@pytest.mark.parametrize("mode", WARPS)
+def test_a_horizon_in_the_image_is_filled(mode):
+    """Where the divisor is 0, coordinates are infinite or nan."""
+    array = pixels(6, 9, 1)
+    coefficients = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, -1 / 4.5, 0.0)
+    expected = on_pillow.perspective(Image.fromarray(array), coefficients, mode, 7)
+    assert np.array_equal(on_arrays.perspective(array[None], coefficients, mode, 7)[0], np.asarray(expected))
+
+
 def test_hues_of_all_colors_equal_pillow():
     steps = np.arange(0, 256, 3, dtype=np.uint8)
     colors = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(len(steps), -1, 3)
@@ -227,6 +238,11 @@ def test_other_dtypes_come_out_as_float32_does(name, dtype):
     assert found.dtype == image.dtype
     levels = 255 * (F.convert_image_dtype(found, dovetail.float32) - ANY_DTYPE[name](exact)).numpy()
     assert np.abs(levels).max() < (6 if dtype == "bfloat16" else 3)
+
+
+def test_both_tables_have_the_same_ops():
+    ops = {name for name, value in vars(on_pillow).items() if getattr(value, "__module__", "") == on_pillow.__name__}
+    assert {name for name in ops if not name.startswith("_")} == set(on_arrays.__all__)
 
 
 def test_each_kind_comes_back():

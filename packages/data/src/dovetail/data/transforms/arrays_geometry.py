@@ -13,9 +13,10 @@ _NEAREST = (InterpolationMode.NEAREST, InterpolationMode.NEAREST_EXACT)
 
 
 def as_dtype(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return numbers as a dtype, whole numbers rounded (a half up, as Pillow does) and kept within its limits."""
+    """Return floats as a dtype; for whole numbers they are rounded, a half up as in Pillow, and clipped, in place."""
     if dtype.kind in "iu":
-        values = np.clip(np.floor(values + 0.5), *limits(dtype))
+        values += 0.5
+        np.clip(np.floor(values, out=values), *limits(dtype), out=values)
     return values.astype(dtype, copy=False)
 
 

@@ -12,6 +12,7 @@ from dovetail.data.transforms.checks import channel_values
 from dovetail.data.transforms.geometry import Matrix, rotation
 from dovetail.data.transforms.interpolation import InterpolationMode, stepped
 
+_PART = 2**15  # so many numbers are made at once
 _FIXED_POINT_LIMIT = 32768  # Pillow computes with 16 binary places where all coordinates are below
 
 
@@ -46,10 +47,11 @@ def perspective(image: np.ndarray, coefficients: Sequence[float], mode: Interpol
     x, y = np.arange(width) + 0.5, np.arange(height)[:, None] + 0.5
     a, b, c, d, e, f, g, h = coefficients
     divisor = g * x + h * y + 1.0
-    columns, rows = (a * x + b * y + c) / divisor, (d * x + e * y + f) / divisor
-    if mode is InterpolationMode.NEAREST:
-        return _picked(image, np.floor(columns).astype(np.int64), np.floor(rows).astype(np.int64), fill)
-    return _interpolated(image, columns, rows, mode, fill)
+    with np.errstate(divide="ignore", invalid="ignore"):  # what lies at the horizon is not in the image
+        columns, rows = (a * x + b * y + c) / divisor, (d * x + e * y + f) / divisor
+        if mode is InterpolationMode.NEAREST:
+            return _picked(image, np.floor(columns).astype(np.int64), np.floor(rows).astype(np.int64), fill)
+        return _interpolated(image, columns, rows, mode, fill)
 
 
 def _nearest_places(matrix: Matrix, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -84,7 +86,8 @@ def _picked(image: np.ndarray, columns: np.ndarray, rows: np.ndarray, fill: Any)
 def _taken(image: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return the pixels at these places; places outside stand for the nearest ones inside."""
     height, width = image.shape[-2:]
-    return image[..., np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
+    places = np.clip(rows, 0, height - 1) * width + np.clip(columns, 0, width - 1)
+    return np.take(image.reshape(*image.shape[:-2], height * width), places, axis=-1)
 
 
 def _linear(values: list[np.ndarray], place: np.ndarray) -> np.ndarray:
@@ -101,9 +104,21 @@ def _cubic(values: list[np.ndarray], place: np.ndarray) -> np.ndarray:
 def _interpolated(
     image: np.ndarray, columns: np.ndarray, rows: np.ndarray, mode: InterpolationMode, fill: Any
 ) -> np.ndarray:
-    """Return values between pixels, truncated as Pillow does where they are whole numbers."""
+    """Return values between pixels, made in parts that stay in a core's cache."""
+    image = np.ascontiguousarray(image)
     height, width = image.shape[-2:]
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    out = np.empty((*image.shape[:-2], *columns.shape), image.dtype)
+    lines = max(1, _PART // (columns.shape[1] * (image.size // (height * width))))
+    for start in range(0, len(columns), lines):
+        part = slice(start, start + lines)
+        out[..., part, :] = _between(image, columns[part], rows[part], mode)
+    return _filled(out, out, inside, fill)
+
+
+def _between(image: np.ndarray, columns: np.ndarray, rows: np.ndarray, mode: InterpolationMode) -> np.ndarray:
+    """Return values between pixels, truncated as Pillow does where they are whole numbers."""
+    height, width = image.shape[-2:]
     combine, taps = (_linear, range(2)) if mode is InterpolationMode.BILINEAR else (_cubic, range(-1, 3))
     x, y = np.floor(columns - 0.5), np.floor(rows - 0.5)
     dx, dy = columns - 0.5 - x, rows - 0.5 - y
@@ -113,4 +128,4 @@ def _interpolated(
     values = combine(lines, dy)
     if image.dtype.kind in "iu":
         values = np.clip(values, *limits(image.dtype))
-    return _filled(image, values.astype(image.dtype), inside, fill)
+    return values.astype(image.dtype)

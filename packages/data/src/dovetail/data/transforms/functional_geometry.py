@@ -143,12 +143,12 @@ def center_crop(img: Any, output_size: Any) -> Any:
     """
     height, width = size_pair("center_crop", output_size, "size")
     _, whole_height, whole_width = dimensions(img)
-    more_rows, more_columns = max(height - whole_height, 0), max(width - whole_width, 0)
-    if more_rows or more_columns:
-        img = pad(img, (more_columns // 2, more_rows // 2, (more_columns + 1) // 2, (more_rows + 1) // 2))
-        whole_height, whole_width = whole_height + more_rows, whole_width + more_columns
-    top, left = round((whole_height - height) / 2), round((whole_width - width) / 2)
-    return crop(img, top, left, height, width)
+    return crop(img, _start(whole_height, height), _start(whole_width, width), height, width)
+
+
+def _start(whole: int, part: int) -> int:
+    """Return where the middle begins; before the image, if the part is larger."""
+    return -((part - whole) // 2) if part > whole else round((whole - part) / 2)
 
 
 def resized_crop(

@@ -78,7 +78,7 @@ _FILTERS: dict[InterpolationMode, tuple[float, Callable[[np.ndarray], np.ndarray
 }
 
 
-_BLOCK = 32  # so many new pixels are made at once, of the few old ones that they need
+_BLOCK = 16  # so many new pixels are made at once, of the few old ones that they need
 _BINARY_PLACES = 22  # of Pillow's weights for bytes
 
 
