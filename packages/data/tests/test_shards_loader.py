@@ -5,9 +5,7 @@ import itertools
 import pytest
 
 import dovetail
-from dovetail.data import DataLoader, ParquetShards, TarShards, write_tar_shards
-
-pytest.importorskip("dovetail.data.workers")
+from dovetail.data import DataLoader, ParquetShards, ShuffleBuffer, TarShards, write_tar_shards
 
 WORKERS = [(0, "process"), (1, "thread"), (3, "thread"), (2, "process")]
 
@@ -87,3 +85,22 @@ def test_rows_by_threads(tmp_path):
     stream = ParquetShards(tmp_path / "*.parquet", shuffle=True, transform=number)
     loader = DataLoader(stream, batch_size=4, num_workers=2, worker="thread")
     assert sorted(numbers(loader)) == list(range(30))
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("persistent", [False, True])
+def test_workers_are_told_of_the_epoch(shards, persistent, wrapped):
+    def orders(**options):
+        stream = TarShards(shards, shuffle=True, seed=1, transform=number).decode()
+        stream = ShuffleBuffer(stream, 1) if wrapped else stream
+        loader, found = DataLoader(stream, 5, **options), []
+        for epoch in (0, 1, 1, 2):
+            stream.set_epoch(epoch)
+            assert stream.epoch == epoch
+            found.append(numbers(loader))
+        return found
+
+    found = orders(num_workers=1, persistent_workers=persistent)
+    assert found == orders()
+    assert found[1] == found[2]
+    assert len({tuple(order) for order in found}) == 3

@@ -80,7 +80,7 @@ def this_reader(rank: int, world_size: int) -> Reader:
 
     Workers of one rank lie ``world_size`` apart, so what a rank gets does not depend on its number of workers.
     """
-    info = getattr(data, "get_worker_info", lambda: None)()
+    info = data.get_worker_info()
     worker, workers = (0, 1) if info is None else (info.id, info.num_workers)
     return Reader(worker * world_size + rank, workers * world_size)
 

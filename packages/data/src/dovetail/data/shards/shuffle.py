@@ -93,6 +93,16 @@ class ShuffleBuffer(IterableDataset):
         self.size = checked_size(size)
         self.seed = seed
 
+    @property
+    def epoch(self) -> int | None:
+        """The epoch that the other stream was told."""
+        return getattr(self.dataset, "epoch", None)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Tell the other stream, if it takes them."""
+        if hasattr(self.dataset, "set_epoch"):
+            self.dataset.set_epoch(epoch)
+
     def __iter__(self) -> ShuffledIterator:
         return ShuffledIterator(self.dataset, self.size, draw_seed() if self.seed is None else self.seed)
 

@@ -59,11 +59,7 @@ class ShardDataset(IterableDataset):
             )
 
     def set_epoch(self, epoch: int) -> None:
-        """Have the next pass shuffle in another order; without a seed every pass does so anyway.
-
-        A worker that is kept from one pass to the next (``persistent_workers``) has its own copy of this dataset and
-        does not see the call: leave the workers unkept, or on a single rank the seed None.
-        """
+        """Have the next pass shuffle in another order, in a loader's workers too; without a seed every pass does so."""
         self.epoch = epoch
 
     def open_shard(self, name: str) -> OpenShard:

@@ -16,7 +16,7 @@ from typing import Any
 from dovetail.data.memory import Packed, Slot, unpack
 from dovetail.data.workers import child
 from dovetail.data.workers.failures import died, late, unpicklable
-from dovetail.data.workers.serving import Begin, Job, Reply, Task
+from dovetail.data.workers.serving import Begin, Job, Reply, Task, epoch_of
 from dovetail.errors import WorkerError
 
 #: Batches of one worker that the program may hold without a copy: the one it uses and the one before.
@@ -120,6 +120,7 @@ class ProcessPool:
             context = multiprocessing.get_context(context)
         self.method = context.get_start_method()
         self.prefetch, self.timeout = prefetch, timeout
+        self.dataset = jobs[0].source.dataset
         self.run = -1
         self.workers: list[Worker] = []
         self._slots: dict[int, int] = {}  # by the number of the batch
@@ -145,7 +146,7 @@ class ProcessPool:
         self.run += 1
         self._slots.clear()
         for worker, place in zip(self.workers, places, strict=True):
-            worker.begin(Begin(self.run, seed, place))
+            worker.begin(Begin(self.run, seed, place, epoch_of(self.dataset)))
         return self.run
 
     def room(self, worker: int) -> int:

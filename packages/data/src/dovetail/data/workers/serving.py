@@ -17,6 +17,7 @@ class Begin(NamedTuple):
     run: int  # which pass: replies to an older one are thrown away
     seed: int
     place: dict[str, Any] | None  # where a stream goes on
+    epoch: int | None  # of a dataset that is told its epochs; a worker that is kept has a copy that was not told
 
 
 class Task(NamedTuple):
@@ -49,6 +50,11 @@ class Job:
     init_fn: Callable[[int], Any] | None
 
 
+def epoch_of(dataset: Any) -> int | None:
+    """Return the epoch that a dataset was told by ``set_epoch``, None where it takes none."""
+    return getattr(dataset, "epoch", None) if callable(getattr(dataset, "set_epoch", None)) else None
+
+
 class Server:
     """Makes batches, one after the other, for a loader elsewhere."""
 
@@ -79,6 +85,8 @@ class Server:
                     self.draws.sample(job.worker)
                     job.init_fn(job.worker)
             self._initialized = True
+            if message.epoch is not None:
+                job.source.dataset.set_epoch(message.epoch)
             if job.source.is_stream:
                 self.maker.begin(message.place)
         except BaseException as error:

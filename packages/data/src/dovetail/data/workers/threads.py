@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from dovetail.data.workers.failures import late
-from dovetail.data.workers.serving import Begin, Job, Reply, Server, Task
+from dovetail.data.workers.serving import Begin, Job, Reply, Server, Task, epoch_of
 
 
 class ThreadPool:
@@ -16,6 +16,7 @@ class ThreadPool:
 
     def __init__(self, jobs: list[Job], prefetch: int, timeout: float) -> None:
         self.prefetch, self.timeout = prefetch, timeout
+        self.dataset = jobs[0].source.dataset
         self.run = -1
         self.replies: SimpleQueue[tuple[int, Reply]] = SimpleQueue()
         self.inboxes: list[SimpleQueue[Any]] = [SimpleQueue() for _ in jobs]
@@ -46,7 +47,7 @@ class ThreadPool:
         self._newest[0] = self.run
         self.pending = [0] * len(self.inboxes)
         for inbox, place in zip(self.inboxes, places, strict=True):
-            inbox.put(Begin(self.run, seed, place))
+            inbox.put(Begin(self.run, seed, place, epoch_of(self.dataset)))
         return self.run
 
     def room(self, worker: int) -> int:
