@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from dovetail.data.digits import PATH, notice
 
 
 def test_the_file_is_the_one_that_was_made_and_small():
-    content = PATH.read_bytes()
+    content = Path(PATH).read_bytes()
     assert len(content) < 200_000
     assert hashlib.sha256(content).hexdigest() == "72d90fa852bfc7c5e595d873a4380a9ae428edccb4139ce226d87ebc426da135"
 
@@ -21,7 +22,7 @@ def test_the_file_is_the_one_that_was_made_and_small():
 def test_the_file_carries_its_attribution_and_the_text_beside_it_agrees():
     assert "E. Alpaydin and C. Kaynak" in notice()
     assert "Creative Commons Attribution 4.0" in notice()
-    assert PATH.with_name("digits-NOTICE.txt").read_text(encoding="utf-8") == notice()
+    assert Path(PATH).with_name("digits-NOTICE.txt").read_text(encoding="utf-8") == notice()
 
 
 def test_loading_needs_no_pickle():

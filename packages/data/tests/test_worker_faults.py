@@ -19,7 +19,7 @@ from loader_helpers import Augmented, Failing, left_behind
 
 import dovetail
 from dovetail.data import DataLoader, IterableDataset, TensorDataset
-from dovetail.data.memory import Slot
+from dovetail.data.workers.memory import Slot
 from dovetail.errors import WorkerError
 
 PROCESSES = {"num_workers": 2, "multiprocessing_context": "fork"}

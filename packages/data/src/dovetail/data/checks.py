@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterable
 from typing import Any
 
@@ -52,10 +51,14 @@ def check_workers(
     ):
         if given and not num_workers:
             raise ValueError(f"{name} is about workers, and num_workers=0 has none; leave it out or give a num_workers")
+    if context is None:
+        return
+    import multiprocessing  # late: few programs need it
+
     methods = multiprocessing.get_all_start_methods()
     if isinstance(context, str) and context not in methods:
         raise ValueError(f"multiprocessing_context is one of {', '.join(map(repr, methods))} here, got {context!r}")
-    if context is not None and not isinstance(context, str | multiprocessing.context.BaseContext):
+    if not isinstance(context, str | multiprocessing.context.BaseContext):
         raise TypeError(f"multiprocessing_context is a name or a context of multiprocessing, got {context!r}")
-    if context is not None and worker == "thread":
+    if worker == "thread":
         raise ValueError("multiprocessing_context is about processes; leave it out, or worker='thread'")

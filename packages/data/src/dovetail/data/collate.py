@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import dovetail
-from dovetail.data.memory import empty, host_array
+from dovetail.data.allocation import empty, host_array
 from dovetail.errors import ShapeError
 
 

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 import dovetail
-from dovetail.data.memory import empty, host_array
+from dovetail.data.allocation import empty, host_array
 from dovetail.errors import ShapeError
 
 Sample = TypeVar("Sample", covariant=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import dovetail
 from dovetail.data.catalog import About
 from dovetail.data.dataset import Dataset
 
-PATH = Path(__file__).with_name("digits.npz")
+PATH = os.path.join(os.path.dirname(__file__), "digits.npz")
 LARGEST_PIXEL = 16  # each pixel counts the points set in a 4 by 4 block
 EVERY = 5  # every fifth image of each class is a test image
 

@@ -10,7 +10,7 @@ from dovetail.data.checks import check_choices, check_workers
 from dovetail.data.collate import default_collate, default_convert
 from dovetail.data.dataset import IterableDataset
 from dovetail.data.making import Source
-from dovetail.data.passes import IndexedPass, LocalPass, Numbered, StreamPass
+from dovetail.data.passes import LocalPass, Numbered
 from dovetail.data.position import Position, begin
 from dovetail.data.randomness import mixed
 from dovetail.data.sampler import BatchSampler, RandomSampler, SequentialSampler
@@ -130,6 +130,8 @@ class DataLoader:
         source = Source(self.dataset, self.collate_fn, self.batch_size, self.drop_last, batched)
         if not self.num_workers:
             return LocalPass(source, None if source.is_stream else indices, position)
+        from dovetail.data.workers.passes import IndexedPass, StreamPass  # late: many programs need none
+
         make_pool = partial(self._workers, source)
         if source.is_stream:
             return StreamPass(make_pool, position, self.in_order, self.persistent_workers)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import random
 from typing import Any
-
-import numpy as np
 
 import dovetail
 from dovetail.generator import default_generator, replacement
@@ -78,8 +75,8 @@ class Draws:
         self.in_process = in_process  # whether this process is a worker
         self.generator = SampleGenerator()
         self.sample = self.generator.begin  # seeds for one sample of the pass
-        if in_process:
-            importlib.import_module("numpy.random")  # late; and before a sample does, unseeded
+        if in_process:  # late, as they take long to import; and before a sample does, unseeded
+            self._python, self._numpy = importlib.import_module("random"), importlib.import_module("numpy.random")
 
     def start(self, seed: int) -> None:
         """Begin a pass."""
@@ -96,5 +93,5 @@ class Draws:
         if self.in_process:
             seed = mixed(self.generator.pass_seed, *numbers)
             default_generator.manual_seed(seed)  # which threads of the dataset's own draw from
-            random.seed(seed)
-            np.random.seed(seed % 2**32)
+            self._python.seed(seed)
+            self._numpy.seed(seed % 2**32)

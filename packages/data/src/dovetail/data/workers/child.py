@@ -15,8 +15,9 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
-from dovetail.data.memory import Arena, Slot, made_here, made_in, pack
+from dovetail.data.allocation import made_in
 from dovetail.data.workers.failures import Failure
+from dovetail.data.workers.memory import Arena, Slot, made_here, pack
 from dovetail.data.workers.serving import Begin, Job, Reply, Server, Task
 
 #: Seconds that a worker has to finish what it does when its loader has gone or needs it no more.

@@ -13,9 +13,9 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import Any
 
-from dovetail.data.memory import Packed, Slot, unpack
 from dovetail.data.workers import child
 from dovetail.data.workers.failures import died, late, unpicklable
+from dovetail.data.workers.memory import Packed, Slot, unpack
 from dovetail.data.workers.serving import Begin, Job, Reply, Task, epoch_of
 from dovetail.errors import WorkerError
 

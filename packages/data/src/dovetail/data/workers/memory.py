@@ -1,4 +1,4 @@
-"""Where batches are made: in memory of this process or, in a worker, in memory that the loader's process maps too.
+"""Batches on their way from a worker process: in memory that the loader's process maps too.
 
 A worker's batch lies in a slot, a file in memory that has no name: it cannot be left behind, whoever is killed, and no
 limit of /dev/shm holds for it. Slots are used again and again, so their pages are made once.
@@ -14,43 +14,21 @@ import pickle
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from multiprocessing import reduction
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import dovetail
+from dovetail.data.allocation import empty, host_array, made_in
 
 _ALIGNED = 64  # bytes: a cache line
 #: The slots of all loaders in this process; a forked worker closes those that are not its own.
 made_here: weakref.WeakSet[Slot] = weakref.WeakSet()
 
-_arena: Arena | None = None  # where the worker that this process is makes its batch
-
 #: How one array in a batch is sent: where it lies in the slot and its size, or its bytes where there was no room.
 Placed = tuple[int, int] | bytes
-
-
-def empty(shape: Sequence[int], dtype: Any) -> np.ndarray:
-    """Return an array for a batch, in memory that the loader's process sees where a worker makes the batch.
-
-    Example::
-
-        >>> empty((2, 3), np.float32).shape
-        (2, 3)
-    """
-    arena = _arena
-    if arena is None or arena.thread != threading.get_ident():
-        return np.empty(shape, dtype)
-    return arena.empty(shape, np.dtype(dtype))
-
-
-def host_array(tensor: Any) -> Any:
-    """Return a tensor's NumPy array; None where it has a gradient to carry or is elsewhere."""
-    array = tensor._array
-    return array if tensor._node is None and isinstance(array, np.ndarray | np.generic) else None
 
 
 class Slot:
@@ -148,17 +126,6 @@ class Arena:
 
 def _address(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0]
-
-
-@contextmanager
-def made_in(arena: Arena | None) -> Iterator[None]:
-    """Have ``empty`` give memory of this arena."""
-    global _arena
-    _arena = arena
-    try:
-        yield
-    finally:
-        _arena = None
 
 
 class _Packer(pickle.Pickler):
