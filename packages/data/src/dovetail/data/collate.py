@@ -77,8 +77,10 @@ def _kind(value: Any) -> str:
 
 
 def _stack(batch: Sequence[Any]) -> Any:
-    arrays = [host_array(sample) for sample in batch]
-    if type(batch[0]) is not dovetail.Tensor or any(array is None for array in arrays):
+    kind, device = dovetail.Tensor, batch[0]._device
+    # written out, as it runs for each sample of small ones
+    arrays = [s._array for s in batch if type(s) is kind and s._node is None and s._device is device]
+    if len(arrays) < len(batch) or host_array(batch[0]) is None:
         _check_shapes(batch)
         return dovetail.stack(list(batch))
     return _stack_arrays(arrays)
@@ -86,12 +88,11 @@ def _stack(batch: Sequence[Any]) -> Any:
 
 def _stack_arrays(arrays: Sequence[Any]) -> Any:
     shape, dtype = arrays[0].shape, arrays[0].dtype
-    if any(array.shape != shape for array in arrays):
-        _check_shapes(arrays)
-    if any(array.dtype != dtype for array in arrays):
-        return dovetail.stack([dovetail.as_tensor(array) for array in arrays])
-    out = empty((len(arrays), *shape), dtype.newbyteorder("="))
+    out = empty((len(arrays), *shape), dtype if dtype.isnative else dtype.newbyteorder("="))
     for position, array in enumerate(arrays):
+        if array.shape != shape or array.dtype != dtype:
+            _check_shapes(arrays)
+            return dovetail.stack([dovetail.as_tensor(array) for array in arrays])
         out[position] = array
     return dovetail.from_numpy(out)
 

@@ -50,24 +50,28 @@ class IndexedMaker:
         if not self.source.batched:
             with self.draws:
                 self.draws.batch(first)
-                return self.source.collate_fn(self._sample(indices, first))
+                return self.source.collate_fn(self._samples([indices], first)[0])
         batch = NotImplemented if self._whole is None else self._whole(indices)
         if batch is not NotImplemented:
             return batch
         with self.draws:
             self.draws.batch(first)
             if self._many is None:
-                samples = [self._sample(index, number) for number, index in enumerate(indices, first)]
+                samples = self._samples(indices, first)
             else:
                 self.draws.sample(first)
                 samples = self._many(indices)
             self.draws.sample(first, _COLLATE)
             return self.source.collate_fn(samples)
 
-    def _sample(self, index: Any, number: int) -> Any:
-        self.draws.sample(number, index if type(index) is int else 0)
+    def _samples(self, indices: Any, first: int) -> list[Any]:
+        seed, dataset, samples = self.draws.sample, self.source.dataset, []
+        index = None
         try:
-            return self.source.dataset[index]
+            for number, index in enumerate(indices, first):
+                seed(number, index if type(index) is int else 0)
+                samples.append(dataset[index])
+            return samples
         except StopIteration as error:
             raise _not_an_end(error, self.source.dataset) from error
         except Exception as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+import numpy as np
+
 import dovetail
 from dovetail.generator import default_generator, replacement
 
@@ -40,16 +42,22 @@ class SampleGenerator(dovetail.Generator):
 
     def begin(self, *numbers: int) -> None:
         """Start the stream of the sample that these numbers belong to."""
-        self._numbers, self._started, self._fresh, self.next_normal = numbers, False, True, None
+        self._numbers, self.next_normal = numbers, None
 
     def _settle(self) -> None:
         if self._numbers is not None:
             numbers, self._numbers = self._numbers, None
             self.manual_seed(mixed(self.pass_seed, *numbers))
 
-    def _twister(self, drawing: bool = True) -> Any:
+    def words(self, count: int) -> np.ndarray:
+        """Return the next ``count`` numbers of 32 bits, as a new array of uint64."""
         self._settle()
-        return super()._twister(drawing)
+        return super().words(count)
+
+    def state_bytes(self) -> bytes:
+        """Return the whole state, in PyTorch's layout."""
+        self._settle()
+        return super().state_bytes()
 
     def manual_seed(self, seed: int) -> SampleGenerator:
         """Start the stream that belongs to ``seed``, as the sample's own code may."""
