@@ -1,5 +1,8 @@
 """The code of docs/data.md."""
 
+import io
+import zipfile
+
 import pytest
 
 import dovetail
@@ -42,6 +45,27 @@ def test_workers():
         return [x.tolist() for x, index in DataLoader(dataset, batch_size=32, shuffle=True, **options)]
 
     assert batches() == batches(num_workers=2) == batches(num_workers=2, worker="thread")
+
+
+def test_pictures(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for number in range(4):
+            file = io.BytesIO()
+            image.new("RGB", (40, 36), (60 * number, 0, 99)).save(file, "JPEG")
+            archive.writestr(f"train/{('cat', 'dog')[number % 2]}/{number}.jpg", file.getvalue())
+    dovetail.manual_seed(0)
+    # region: pictures
+    from dovetail.data import DataLoader, ImageFolder
+    from dovetail.data import transforms as T
+
+    augment = T.Compose([T.RandomCrop(32, padding=4), T.RandomHorizontalFlip(), T.ToTensor()])
+    photos = ImageFolder("photos.zip/train", transform=augment)  # or a folder; an archive is not unpacked
+    loader = DataLoader(photos, batch_size=64, shuffle=True, num_workers=2)
+    images, labels = next(iter(loader))  # float32 of shape (batch, 3, 32, 32), and int64
+    # endregion
+    assert images.shape == (4, 3, 32, 32)
+    assert sorted(labels.tolist()) == [0, 0, 1, 1]
 
 
 def test_resume():
