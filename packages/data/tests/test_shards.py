@@ -278,7 +278,7 @@ def test_arguments_that_do_not_fit():
         Stream([1], rank=2, world_size=2)
     with pytest.raises(ValueError, match="2 ranks divide the shuffled samples only if all shuffle alike; give each"):
         Stream([1], rank=0, world_size=2, shuffle=True)
-    with pytest.raises(NotImplementedError, match="ShardDataset has no open_shard; write one"):
+    with pytest.raises(TypeError, match="ShardDataset has no open_shard; write one"):
         next(iter(ShardDataset("x")))
 
 

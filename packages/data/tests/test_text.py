@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from real_data import real_data
 
 import dovetail
 from dovetail.data import BytePairTokenizer, CharTokenizer, DataLoader, TextDataset, default_collate
 from dovetail.data.text import byte_pair
 from dovetail.errors import DataError, LoadError
+from real_data import real_data
 
 POEM = """The sea is calm tonight, the sea is wide;
 we'll wait until the wind has turned the tide.

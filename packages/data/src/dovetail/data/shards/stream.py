@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
 import dovetail
 from dovetail.data.dataset import IterableDataset
+from dovetail.data.randomness import mixed
 from dovetail.data.sampler import draw_seed
 from dovetail.data.shards.names import Shards, expand
 from dovetail.data.shards.readers import Item, OpenShard, Reader, Source, Start, checked_rank, this_reader
@@ -64,7 +64,7 @@ class ShardDataset(IterableDataset):
 
     def open_shard(self, name: str) -> OpenShard:
         """Open the shard of this name."""
-        raise NotImplementedError(f"{type(self).__name__} has no open_shard; write one that returns an OpenShard")
+        raise TypeError(f"{type(self).__name__} has no open_shard; write one that returns an OpenShard")
 
     def finish(self, raw: Any, where: str) -> Any:
         """Turn a sample as it was read into the one that ``transform`` sees; ``where`` is for errors."""
@@ -76,7 +76,7 @@ class ShardDataset(IterableDataset):
         elif self.seed is None:
             seed = draw_seed()
         else:
-            seed = mixed(self.seed, self.epoch)
+            seed = mixed(self.seed, self.epoch) >> 1  # an int of 64 bits, in states too
         return ShardIterator(self, seed, this_reader(self.rank, self.world_size))
 
 
@@ -171,8 +171,3 @@ class ShardIterator:
                     "put back those that were read then, or begin the pass anew"
                 ) from None
         return [found[ordinal] for ordinal in ordinals]
-
-
-def mixed(*numbers: int) -> int:
-    """Return a seed that is another one for any other numbers, so that neighbouring seeds share no order."""
-    return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest(), "big") >> 1

@@ -97,9 +97,10 @@ class ZipFiles:
 
     def _read_at(self, offset: int, size: int) -> bytes:
         """Return what is at a place; a damaged directory may tell of one before the beginning, which is no header."""
-        with _LOCK:
-            if self._descriptor is None:
-                self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        if self._descriptor is None:  # first without the lock, which a fork might copy while a thread holds it
+            with _LOCK:
+                if self._descriptor is None:
+                    self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         if hasattr(os, "pread"):
             return os.pread(self._descriptor, size, max(offset, 0))
         with _LOCK:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from dovetail.errors import WorkerError
 Pool = Any  # a ProcessPool or a ThreadPool
 
 
-class WorkerPass:
+class WorkerPass(ABC):
     """A pass whose batches are made by workers, ahead of time."""
 
     def __init__(self, make_pool: Callable[[], Pool], position: Position, in_order: bool, persistent: bool) -> None:
@@ -26,9 +27,7 @@ class WorkerPass:
 
     def _start(self) -> None:
         self.pool = self._make_pool()
-        self._paused = (
-            False  # after an error of the dataset: the workers are gone, and come back if the program goes on
-        )
+        self._paused = False  # after an error of the dataset, the workers are gone until the program goes on
         self._replies: dict[int, tuple[int, Reply]] = {}
         self._run = self.pool.begin(self.position.seed, self._places())
 
@@ -69,9 +68,9 @@ class WorkerPass:
         deadline = time.monotonic() + self.pool.timeout
         while True:
             self._fill()
-            key = self._ready()
-            if key is not None:
-                worker, reply = self._replies.pop(key)
+            number = self._ready()
+            if number is not None:
+                worker, reply = self._replies.pop(number)
                 batch = self.pool.open(worker, reply)
                 interrupted = reply.kind == "error" and not isinstance(batch, Exception)
                 if not interrupted:
@@ -99,25 +98,25 @@ class WorkerPass:
         """Return where each worker begins."""
         return [None] * len(self.pool.workers)
 
+    @abstractmethod
     def _fill(self) -> None:
         """Ask workers for batches, as many as they may make ahead."""
-        raise TypeError
 
+    @abstractmethod
     def _ask_again(self) -> None:
         """Ask new workers for what the old ones were asked for."""
-        raise TypeError
 
-    def _ready(self) -> Any:
-        """Return the key of the reply that comes next, None if it has not come yet."""
-        raise TypeError
+    @abstractmethod
+    def _ready(self) -> int | None:
+        """Return the number of the reply that comes next, None if it has not come yet."""
 
+    @abstractmethod
     def _finished(self) -> bool:
         """Return whether all batches were given to the program."""
-        raise TypeError
 
+    @abstractmethod
     def _had(self, worker: int, reply: Reply) -> None:
         """Note that the program has had this reply."""
-        raise TypeError
 
 
 class IndexedPass(WorkerPass):
@@ -148,7 +147,7 @@ class IndexedPass(WorkerPass):
         for number, (first, indices) in self._asked.items():
             self.pool.send(self._idle() or 0, Task(self._run, number, indices, first, 0))
 
-    def _ready(self) -> Any:
+    def _ready(self) -> int | None:
         first = next(iter(self._asked if self._in_order else self._replies), None)
         return first if first in self._replies else None
 
@@ -183,7 +182,7 @@ class StreamPass(WorkerPass):
     def _ask_again(self) -> None:
         self._asked = []  # each goes on after the last batch that the program had
 
-    def _ready(self) -> Any:
+    def _ready(self) -> int | None:
         if not self._in_order:
             return next(iter(self._replies), None)
         position = self.position
