@@ -1,7 +1,6 @@
 """Datasets for the tests of the loader, in a module that started processes can import; and a look at what is left."""
 
 import contextlib
-import gc
 import os
 import random
 from pathlib import Path
@@ -83,8 +82,7 @@ def plain(batch):
 
 
 def left_behind():
-    """Children of this process and its open files."""
-    gc.collect()
+    """Children of this process and its open files; nothing waits for the collector of cycles."""
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text(encoding="utf-8").split()
     helpers = (b"resource_tracker", b"forkserver")  # of multiprocessing, for the rest of the program
     ours = [child for child in children if not any(name in _command(child) for name in helpers)]

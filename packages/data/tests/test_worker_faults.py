@@ -53,6 +53,7 @@ def test_an_error_of_a_sample_keeps_its_type_and_traceback(way):
     assert "The DataLoader was reading sample 5 of Failing." in shown
     if way is PROCESSES:
         assert "Raised in worker" in shown
+    del caught  # with this frame, which its error holds, it would stay until the collector comes
 
 
 @BOTH
@@ -117,6 +118,7 @@ def test_an_error_of_a_stream_says_where(way):
     with pytest.raises(ZeroDivisionError) as caught:
         consume(DataLoader(FailingStream(), **way))
     assert "The DataLoader was reading sample number 1 of the stream FailingStream." in caught.value.__notes__
+    del caught
 
 
 def test_an_error_of_worker_init_fn_arrives():
@@ -190,6 +192,7 @@ def test_a_worker_that_hangs_is_an_error_that_shows_where():
     assert text.startswith("no batch within timeout=0.3 s from worker")
     assert "in wait_for_ever" in text
     assert text.endswith("Try a larger timeout, or look at what the dataset waits for")
+    del caught
 
 
 def test_a_thread_that_hangs_is_an_error():
@@ -330,6 +333,17 @@ def test_a_full_shared_memory_folder_is_no_limit(tmp_path):
     if "unshare" in done.stderr or "mount" in done.stderr:
         pytest.skip(f"a full /dev/shm cannot be made here: {done.stderr.strip()}")
     assert done.stdout.split() == ["True", "0"], done.stderr
+
+
+def test_where_no_memory_can_be_shared_batches_go_through_pipes(monkeypatch):
+    from dovetail.data.workers import memory
+
+    monkeypatch.setattr(memory, "AVAILABLE", False)
+    x = dovetail.rand(40, 1000)
+    found = [batch for (batch,) in DataLoader(TensorDataset(x), batch_size=10, **PROCESSES)]
+    assert bool((dovetail.cat(found) == x).all())
+    with pytest.raises(WorkerError, match=r"no batch within timeout=0.2 s .* is not known here"):
+        consume(DataLoader(Failing(wait_for_ever), batch_size=4, timeout=0.2, **PROCESSES))
 
 
 def test_without_memfd_a_file_without_a_name_serves(monkeypatch):

@@ -27,10 +27,10 @@ GRACE = 2.0
 loader_ends: weakref.WeakSet[Connection] = weakref.WeakSet()
 
 
-def main(job: Job, tasks: Connection, replies: Connection, slots: list[Slot], stack_file: Slot) -> None:
+def main(job: Job, tasks: Connection, replies: Connection, slots: list[Slot], stack_file: Slot | None) -> None:
     """Make batches until the loader's end of the pipe is closed."""
     _prepare([*slots, stack_file])
-    if hasattr(faulthandler, "register"):  # the loader asks in this way where a worker hangs
+    if stack_file is not None:  # the loader asks in this way where a worker hangs
         faulthandler.register(signal.SIGUSR1, file=stack_file.file, all_threads=False)
     inbox: SimpleQueue[Any] = SimpleQueue()
     reader = _Reader(tasks, inbox)
@@ -46,7 +46,7 @@ def main(job: Job, tasks: Connection, replies: Connection, slots: list[Slot], st
                 writer.answer(server, message)
 
 
-def _prepare(own: list[Slot]) -> None:
+def _prepare(own: list[Slot | None]) -> None:
     """Let go of what a fork brought along."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; the loader's own ends this one
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -95,10 +95,9 @@ class _Writer:
         self.replies.send_bytes(reply)
 
     def _batch(self, server: Server, task: Task) -> bytes:
-        slot = self.slots[task.slot]
         # Someone in this process may have kept an array of a batch that was sent long ago: then the slot is not used.
         busy = any(kept() is not None for kept in self._kept.get(task.slot, ()))
-        arena = None if busy else Arena(slot)
+        arena = None if busy or not self.slots else Arena(self.slots[task.slot])
         with made_in(arena):
             kind, batch, place = server.make(task)
         packed = pack(batch, arena)

@@ -84,7 +84,7 @@ def late(seconds: float, workers: Sequence[tuple[int, int | None]], stacks: list
     return WorkerError(f"{text}\nTry a larger timeout, or look at what the dataset waits for")
 
 
-def unpicklable(parts: dict[str, Any], method: str, error: Exception) -> WorkerError:
+def unpicklable(parts: dict[str, Any], method: str, told: str) -> WorkerError:
     """Return the error for a loader that cannot be sent to a process, naming the part that cannot."""
     for name, part in parts.items():
         for path, value, reason in _culprits(name, part, set()):
@@ -93,7 +93,7 @@ def unpicklable(parts: dict[str, Any], method: str, error: Exception) -> WorkerE
                 "Define functions and classes at the top level of a module and open files when they are first read, or "
                 "use multiprocessing_context='fork' or worker='thread', which send nothing"
             )
-    return WorkerError(f"the DataLoader cannot be sent to a worker process started by {method!r}: {error}")
+    return WorkerError(f"the DataLoader cannot be sent to a worker process started by {method!r}: {told}")
 
 
 class _Nowhere:
@@ -101,7 +101,7 @@ class _Nowhere:
         return len(data)
 
 
-def _culprits(path: str, value: Any, seen: set[int]) -> Iterator[tuple[str, Any, Exception]]:
+def _culprits(path: str, value: Any, seen: set[int]) -> Iterator[tuple[str, Any, str]]:
     """Yield the parts of a value that cannot be pickled, the innermost first."""
     if id(value) in seen:
         return
@@ -110,7 +110,7 @@ def _culprits(path: str, value: Any, seen: set[int]) -> Iterator[tuple[str, Any,
         pickle.Pickler(_Nowhere(), 5).dump(value)
         return
     except Exception as error:
-        reason = error
+        reason = str(error)
     if isinstance(value, dict):
         inner = {f"{path}[{key!r}]": part for key, part in value.items()}
     elif isinstance(value, list | tuple):

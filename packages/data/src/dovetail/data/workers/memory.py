@@ -23,6 +23,8 @@ import numpy as np
 import dovetail
 from dovetail.data.allocation import empty, host_array, made_in
 
+#: Whether a process that is being started can be given a file; where not, as on Windows, batches go through pipes.
+AVAILABLE = hasattr(reduction, "DupFd")
 _ALIGNED = 64  # bytes: a cache line
 #: The slots of all loaders in this process; a forked worker closes those that are not its own.
 made_here: weakref.WeakSet[Slot] = weakref.WeakSet()

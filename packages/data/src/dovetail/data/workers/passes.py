@@ -21,7 +21,7 @@ class WorkerPass(ABC):
     def __init__(self, make_pool: Callable[[], Pool], position: Position, in_order: bool, persistent: bool) -> None:
         self.position = position
         self._make_pool, self._in_order, self._persistent = make_pool, in_order, persistent
-        self._failure: BaseException | None = None
+        self._failure = ""  # the text of the error that has ended this pass
         self._start()
         self._fill()
 
@@ -37,12 +37,15 @@ class WorkerPass(ABC):
     def __next__(self) -> Any:
         batch, failure = self._step()
         if failure is not None:
-            raise failure
+            try:
+                raise failure
+            finally:
+                del failure  # the error holds this frame: together they would stay until the collector comes
         return batch
 
     def _step(self) -> tuple[Any, BaseException | None]:
-        if self._failure is not None:
-            return None, self._failure
+        if self._failure:
+            return None, WorkerError(self._failure)
         if self.position.over:
             return None, StopIteration()
         if self._paused:
@@ -56,13 +59,12 @@ class WorkerPass(ABC):
         try:
             return self._next()
         except WorkerError as failure:
-            self._failure = failure.with_traceback(None)
-            failure.__context__ = None  # nothing but the text: frames would keep pipes and memory open
-            self.pool.close()
-            return None, self._failure
+            self._failure = str(failure)  # nothing but the text: its frames would keep pipes and memory open
         except BaseException:  # Ctrl-C
             self.pool.close()
             raise
+        self.pool.close()
+        return None, WorkerError(self._failure)
 
     def _next(self) -> tuple[Any, BaseException | None]:
         deadline = time.monotonic() + self.pool.timeout

@@ -13,7 +13,7 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import Any
 
-from dovetail.data.workers import child
+from dovetail.data.workers import child, memory
 from dovetail.data.workers.failures import died, late, unpicklable
 from dovetail.data.workers.memory import Packed, Slot, unpack
 from dovetail.data.workers.serving import Begin, Job, Reply, Task, epoch_of
@@ -30,10 +30,11 @@ class Worker:
         self.number = job.worker
         self.pending = 0  # batches asked for and not given to the program yet
         self.ready = False  # whether it has begun
-        self.slots = [Slot() for _ in range(prefetch + HELD)]
-        self.free = list(range(len(self.slots)))
+        self.count = prefetch + HELD
+        self.slots = [Slot() for _ in range(self.count)] if memory.AVAILABLE else []
+        self.free = list(range(self.count))
         self._leases: dict[int, weakref.ref] = {}  # slots in which the program has a batch
-        self.stack_file = Slot()
+        self.stack_file = Slot() if memory.AVAILABLE else None
         task_end, self.tasks = context.Pipe(duplex=False)
         self.replies, reply_end = context.Pipe(duplex=False)
         child.loader_ends.update((self.tasks, self.replies))
@@ -52,7 +53,7 @@ class Worker:
     def begin(self, message: Begin) -> None:
         """Tell of a new pass; what was asked for in an older one is forgotten."""
         self.pending = 0
-        self.free = [slot for slot in range(len(self.slots)) if slot not in self._leases]
+        self.free = [slot for slot in range(self.count) if slot not in self._leases]
         self._say(message)
 
     def send(self, task: Task) -> int:
@@ -68,13 +69,16 @@ class Worker:
 
     def open(self, slot: int, packed: Packed) -> Any:
         """Return the batch in a slot; the slot is free again when the last of the batch's arrays has gone."""
-        memory = self.slots[slot].bytes(packed.size)
-        if len(self._leases) >= HELD or not packed.placed:
+        if not packed.placed:
             self.free.append(slot)
-            return unpack(packed, memory, copy=True)
-        batch = unpack(packed, memory, copy=False)
+            return pickle.loads(packed.data)
+        shared = self.slots[slot].bytes(packed.size)
+        if len(self._leases) >= HELD:
+            self.free.append(slot)
+            return unpack(packed, shared, copy=True)
+        batch = unpack(packed, shared, copy=False)
         worker = weakref.ref(self)
-        self._leases[slot] = weakref.ref(memory, lambda _: _given_back(worker, slot))
+        self._leases[slot] = weakref.ref(shared, lambda _: _given_back(worker, slot))
         return batch
 
     def give_back(self, slot: int) -> None:
@@ -84,7 +88,7 @@ class Worker:
 
     def stack(self) -> str:
         """Return where in its code the process is now, "" if it does not say."""
-        if self.process.pid is None or not hasattr(signal, "SIGUSR1"):
+        if self.process.pid is None or self.stack_file is None:
             return ""
         with suppress(OSError):
             os.kill(self.process.pid, signal.SIGUSR1)
@@ -127,14 +131,20 @@ class ProcessPool:
         self._warned = False
         self.close = weakref.finalize(self, _shut, self.workers, os.getpid())
         for job in jobs:
-            try:
-                self.workers.append(Worker(job, context, prefetch))
-            except (pickle.PicklingError, AttributeError, TypeError) as error:
+            reason = self._start(job, context)
+            if reason is not None:
                 self.close()
-                parts = {
-                    "dataset": job.source.dataset, "collate_fn": job.source.collate_fn, "worker_init_fn": job.init_fn,
-                }  # fmt: skip
-                raise unpicklable(parts, self.method, error) from error
+                source = job.source
+                parts = {"dataset": source.dataset, "collate_fn": source.collate_fn, "worker_init_fn": job.init_fn}
+                raise unpicklable(parts, self.method, reason)
+
+    def _start(self, job: Job, context: Any) -> str | None:
+        """Start one more worker; return why a part of the loader cannot be sent there: text, as errors keep frames."""
+        try:
+            self.workers.append(Worker(job, context, self.prefetch))
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            return str(error)
+        return None
 
     @property
     def closed(self) -> bool:
