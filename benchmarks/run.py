@@ -58,12 +58,30 @@ def report(results: list[Result], rounds: int) -> dict[str, Any]:
     }
 
 
-def write(results: list[Result], rounds: int, folder: Path) -> Path:
-    """Write <date>-<machine>-<threads>-threads.json and .md; gives the path of the latter."""
+def kept(record: dict[str, Any], numbers: Path) -> list[Result]:
+    """The results already in a file, of cases that were not measured again; of another kind of run, none."""
+    if not numbers.exists():
+        return []
+    before = json.loads(numbers.read_text(encoding="utf-8"))
+    if any(before[key] != record[key] for key in ("versions", "rounds")):
+        return []
+    again = {result["name"] for result in record["results"]}
+    fresh = [result for result in before["results"] if result["name"] not in again]
+    return [Result(result["name"], result["dovetail_seconds"], result["torch_seconds"]) for result in fresh]
+
+
+def write(results: list[Result], rounds: int, folder: Path, part: bool = False) -> Path:
+    """Write <date>-<machine>-<threads>-threads.json and .md; gives the path of the latter.
+
+    A `part` of the cases takes the place of these cases alone where the files are there already.
+    """
     record = report(results, rounds)
     slug = re.sub(r"[^a-z0-9]+", "-", record["machine"].lower()).strip("-")
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / f"{record['date']}-{slug}-{record['threads']}-threads.md"
+    if part:
+        results = kept(record, page.with_suffix(".json")) + results
+        record = report(results, rounds)
     page.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     shown = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     page.write_text(PAGE.format_map({**record, "versions": shown, "table": table(results)}), encoding="utf-8")
@@ -91,7 +109,7 @@ def main(arguments: list[str]) -> None:
         results.append(measure(case, dovetail, other, options.rounds))
         print(".", end="", flush=True)
     print("\n" + table(results))
-    print("written to", write(results, options.rounds, options.results))
+    print("written to", write(results, options.rounds, options.results, part=bool(options.pattern)))
 
 
 if __name__ == "__main__":

@@ -88,7 +88,21 @@ def test_results_are_written(tmp_path):
     page = write([Result("add", [1e-6, 1e-6], [2e-6, 2e-6])], 2, tmp_path)
     assert "| add " in page.read_text()
     assert "0.50" in page.read_text()
+
     assert '"ratio": 0.5' in page.with_suffix(".json").read_text()
+
+
+def test_a_part_replaces_its_own_cases(tmp_path):
+    def lines(*results, rounds=2, part=True):
+        page = write([Result(name, [ours] * 2, [1e-6] * 2) for name, ours in results], rounds, tmp_path, part)
+        return [
+            line.split("|")[4].strip() for line in page.read_text().splitlines() if line.startswith(("| add", "| mul"))
+        ]
+
+    assert lines(("add", 1e-6), ("mul", 2e-6), part=False) == ["1.00", "2.00"]
+    assert lines(("add", 3e-6)) == ["2.00", "3.00"]
+    assert lines(("mul", 4e-6)) == ["3.00", "4.00"]
+    assert lines(("add", 5e-6), rounds=3) == ["5.00"], "not beside results of other rounds or versions"
 
 
 def test_command_measures_and_writes(tmp_path, capsys):
