@@ -88,7 +88,6 @@ def test_results_are_written(tmp_path):
     page = write([Result("add", [1e-6, 1e-6], [2e-6, 2e-6])], 2, tmp_path)
     assert "| add " in page.read_text()
     assert "0.50" in page.read_text()
-
     assert '"ratio": 0.5' in page.with_suffix(".json").read_text()
 
 
