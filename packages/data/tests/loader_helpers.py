@@ -44,6 +44,16 @@ class Globals(Augmented):
         return index, random.random(), np.random.rand()
 
 
+class GlobalStream(IterableDataset):
+    """A stream that draws from them, at its start and for each sample."""
+
+    def __iter__(self):
+        order = list(range(23))
+        random.shuffle(order)
+        for number in order:
+            yield number, random.random(), np.random.randn()
+
+
 class Counting(IterableDataset):
     """Numbers in an order that is shuffled at the start, each worker its part, with random numbers beside them."""
 

@@ -2,11 +2,12 @@
 
 import collections
 import os
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
-from loader_helpers import WAYS, Augmented, Counting, Globals, left_behind, plain
+from loader_helpers import WAYS, Augmented, Counting, Globals, GlobalStream, left_behind, plain
 
 import dovetail
 from dovetail.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset, get_worker_info, random_split
@@ -32,10 +33,12 @@ def test_batches_and_augmentations_are_the_same_however_they_are_made(way, expec
     assert len(set(drawn)) == 2 * 23, "each sample of each pass has numbers of its own"
 
 
-@pytest.mark.parametrize("way", ["1 process", "4 processes", "2 spawned"])
-def test_worker_processes_seed_python_and_numpy_too(way):
-    found = passes(Globals(), **WAYS[way])
-    assert found == passes(Globals(), **WAYS["2 processes"])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("way", ["here", "1 process", "2 spawned"])
+def test_draws_from_python_and_numpy_are_the_same_however_batches_are_made(way, stream):
+    dataset = GlobalStream() if stream else Globals()
+    found = passes(dataset, **WAYS[way] if not stream or way != "2 spawned" else WAYS["1 process"])
+    assert found == passes(dataset, **WAYS["4 processes"] if not stream else WAYS["here"])
     assert found[0] != found[1]
     assert len({number for _, numbers, _ in found[0] for number in numbers}) == 23
 
@@ -49,6 +52,27 @@ def test_a_sample_has_its_numbers_in_subsets_and_whatever_the_batch_size():
     first, _ = random_split(Augmented(), [10, 13], generator=dovetail.Generator().manual_seed(0))
     assert drawn(first, 4) == drawn(first, 3)
     assert drawn(Subset(first, range(10)), 4) == drawn(first, 5)
+
+
+@pytest.mark.parametrize("dataset", [Globals(), GlobalStream()])
+def test_the_programs_own_draws_from_python_and_numpy_are_left_alone(dataset):
+    def numbers(samples):
+        random.seed(1)
+        np.random.seed(1)
+        found = []
+        for _ in samples:
+            found.append((random.random(), random.gauss(), np.random.rand()))
+        return found
+
+    assert numbers(DataLoader(dataset, 4)) == numbers(range(6))
+    before = np.random.get_bit_generator()
+    try:
+        np.random.set_bit_generator(np.random.PCG64(0))
+        assert len(list(DataLoader(dataset, 4, num_workers=1))) == 6, "another generator, which has other seeds"
+        assert len(list(DataLoader(dataset, 4))) == 6
+        assert isinstance(np.random.get_bit_generator(), np.random.PCG64)
+    finally:
+        np.random.set_bit_generator(before)
 
 
 def test_the_programs_own_numbers_are_left_alone():

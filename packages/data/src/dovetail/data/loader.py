@@ -24,9 +24,8 @@ class DataLoader:
     """Iterates over a dataset in batches, in order or shuffled; the same seed gives PyTorch's shuffles.
 
     What samples and ``collate_fn`` draw from Dovetail's default generator depends on the pass and the sample alone:
-    batches are the same for any number of workers, 0 too, processes or threads. Worker processes seed ``random`` and
-    ``numpy.random`` too, with numbers that do not depend on the worker; without workers and with threads these are
-    the program's own, as in PyTorch.
+    batches are the same for any number of workers, 0 too, processes or threads. So are the draws from ``random`` and
+    ``numpy.random``, but for threads, which share these two with the program.
 
     Args:
         dataset: has ``__getitem__`` and ``__len__``, or is an ``IterableDataset``.

@@ -126,8 +126,8 @@ class StreamMaker:
         # then takes each worker's part has one order.
         if self.count:
             self.draws.sample(self.worker, self.count)
-            if self.count % (self.source.batch_size or 1) == 0:
-                self.draws.batch(self.worker, self.count)
+        if self.count % (self.source.batch_size or 1) == 0:
+            self.draws.batch(*(self.worker, self.count) if self.count else (_ORDER,))
         self.count += 1
         try:
             return next(self._samples, END)

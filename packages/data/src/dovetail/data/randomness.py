@@ -75,16 +75,22 @@ class Draws:
     """The random numbers of a process or thread that makes batches.
 
     Before each sample, Dovetail's default generator stands at the start of the sample's own stream. Python's ``random``
-    and ``numpy.random``, which take longer to seed, are seeded before each batch, in worker processes alone: elsewhere
-    the program itself draws from them.
+    and ``numpy.random``, which take longer to seed, are seeded before each batch; in the loader's own process they are
+    the program's again afterwards. Threads share these two, so there they are left alone.
+
+    Args:
+        place: where batches are made: "here", in a worker "process", or in a "thread".
     """
 
-    def __init__(self, in_process: bool = False) -> None:
-        self.in_process = in_process  # whether this process is a worker
+    def __init__(self, place: str = "here") -> None:
+        self.place = place
         self.generator = SampleGenerator()
         self.sample = self.generator.begin  # seeds for one sample of the pass
-        if in_process:  # late, as they take long to import; and before a sample does, unseeded
+        if place != "thread":  # late, as they take long to import; and before a sample does, unseeded
             self._python, self._numpy = importlib.import_module("random"), importlib.import_module("numpy.random")
+            self._bits = self._numpy.MT19937(0)  # which alone has the seeds of ``numpy.random.seed``
+        if place == "process":
+            self._numpy.set_bit_generator(self._bits)
 
     def start(self, seed: int) -> None:
         """Begin a pass."""
@@ -92,14 +98,22 @@ class Draws:
 
     def __enter__(self) -> None:
         self._token = replacement.set(self.generator)
+        if self.place == "here":
+            self._programs = self._python.getstate(), self._numpy.get_bit_generator()
+            self._numpy.set_bit_generator(self._bits)
 
     def __exit__(self, *_: object) -> None:
         replacement.reset(self._token)
+        if self.place == "here":
+            self._python.setstate(self._programs[0])
+            self._numpy.set_bit_generator(self._programs[1])
 
     def batch(self, *numbers: int) -> None:
         """Seed for one batch of the pass."""
-        if self.in_process:
-            seed = mixed(self.generator.pass_seed, *numbers)
+        if self.place == "thread":
+            return
+        seed = mixed(self.generator.pass_seed, *numbers)
+        if self.place == "process":
             default_generator.manual_seed(seed)  # which threads of the dataset's own draw from
-            self._python.seed(seed)
-            self._numpy.seed(seed % 2**32)
+        self._python.seed(seed)
+        self._numpy.seed(seed % 2**32)

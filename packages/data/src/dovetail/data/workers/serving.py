@@ -60,7 +60,7 @@ class Server:
 
     def __init__(self, job: Job, in_thread: bool) -> None:
         self.job, self.in_thread = job, in_thread
-        draws = Draws(in_process=not in_thread)
+        draws = Draws("thread" if in_thread else "process")
         self.draws = draws
         if job.source.is_stream:
             self.maker: Any = StreamMaker(job.source, draws, job.worker)
