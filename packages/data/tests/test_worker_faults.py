@@ -191,6 +191,7 @@ def test_a_worker_that_hangs_is_an_error_that_shows_where():
     text = str(caught.value)
     assert text.startswith("no batch within timeout=0.3 s from worker")
     assert "in wait_for_ever" in text
+    assert "workers/child.py" not in text, "the loader's own code, or a worker that has nothing to do"
     assert text.endswith("Try a larger timeout, or look at what the dataset waits for")
     del caught
 

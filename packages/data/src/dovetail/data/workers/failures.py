@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from dovetail.data import making
 from dovetail.errors import WorkerError
 
 
@@ -82,6 +83,13 @@ def late(seconds: float, workers: Sequence[tuple[int, int | None]], stacks: list
     if not stacks:
         text += "; what it does is not known here"
     return WorkerError(f"{text}\nTry a larger timeout, or look at what the dataset waits for")
+
+
+def of_program(stack: str) -> str:
+    """Return the innermost part of a worker's stack: what comes before the loader's own code, where there is such."""
+    lines = stack.splitlines()
+    own = [number for number, line in enumerate(lines) if making.__file__ in line]
+    return "\n".join(lines[: own[0] if own else len(lines)])
 
 
 def unpicklable(parts: dict[str, Any], method: str, told: str) -> WorkerError:

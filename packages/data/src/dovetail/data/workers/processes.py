@@ -14,7 +14,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from dovetail.data.workers import child, memory
-from dovetail.data.workers.failures import died, late, unpicklable
+from dovetail.data.workers.failures import died, late, of_program, unpicklable
 from dovetail.data.workers.memory import Packed, Slot, unpack
 from dovetail.data.workers.serving import Begin, Job, Reply, Task, epoch_of
 from dovetail.errors import WorkerError
@@ -29,6 +29,7 @@ class Worker:
     def __init__(self, job: Job, context: Any, prefetch: int) -> None:
         self.number = job.worker
         self.pending = 0  # batches asked for and not given to the program yet
+        self.unanswered = 0  # of these, the ones that it still makes
         self.ready = False  # whether it has begun
         self.count = prefetch + HELD
         self.slots = [Slot() for _ in range(self.count)] if memory.AVAILABLE else []
@@ -52,7 +53,7 @@ class Worker:
 
     def begin(self, message: Begin) -> None:
         """Tell of a new pass; what was asked for in an older one is forgotten."""
-        self.pending = 0
+        self.pending = self.unanswered = 0
         self.free = [slot for slot in range(self.count) if slot not in self._leases]
         self._say(message)
 
@@ -60,6 +61,7 @@ class Worker:
         """Ask for a batch and return the slot it will be in."""
         slot = self.free.pop()
         self.pending += 1
+        self.unanswered += 1
         self._say(task._replace(slot=slot))
         return slot
 
@@ -97,7 +99,7 @@ class Worker:
                 if text := os.pread(self.stack_file.file, 1 << 16, 0):
                     time.sleep(0.01)
                     text = os.pread(self.stack_file.file, 1 << 16, 0)
-                    return f"worker {self.number} is here:\n{text.decode(errors='replace')}"
+                    return f"worker {self.number} is here:\n{of_program(text.decode(errors='replace'))}"
         return ""
 
     def died(self, method: str) -> WorkerError:
@@ -179,7 +181,7 @@ class ProcessPool:
         while True:
             ready = wait([*ends, *processes], deadline and max(0.0, deadline - time.monotonic()))
             if not ready:
-                waited = [worker for worker in self.workers if worker.pending]
+                waited = [worker for worker in self.workers if worker.unanswered]
                 names = [(worker.number, worker.process.pid) for worker in waited]
                 raise late(self.timeout, names, [stack for worker in waited if (stack := worker.stack())])
             for end in ready:
@@ -192,6 +194,7 @@ class ProcessPool:
                     raise worker.died(self.method) from None
                 worker.ready = True
                 if reply is not None and reply.run == self.run:
+                    worker.unanswered -= 1
                     return worker.number, reply
             if not any(end in ends for end in ready):
                 raise processes[ready[0]].died(self.method)
