@@ -90,7 +90,7 @@ def _serve(job: Job, inbox: SimpleQueue, replies: SimpleQueue, newest: list[int]
             try:
                 kind, batch, place = server.make(message)
             except BaseException as error:
-                kind, batch, place = "error", error.with_traceback(error.__traceback__), None
+                kind, batch, place = "error", error, None
             replies.put((job.worker, Reply(message.run, message.number, kind, batch, place)))
             del batch
 
