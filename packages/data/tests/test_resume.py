@@ -14,6 +14,9 @@ from dovetail.data import (
     WeightedRandomSampler,
 )
 
+# newer Pythons say so at each fork; threads of other tests may still be there
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
 
 def rest(loader, passes=2):
     """What is left of this pass, and the next one."""

@@ -20,7 +20,7 @@ def columns(count=COUNT):
         "size": [None if row % 7 == 0 else float(value) for row, value in enumerate(numbers)],
         "rooms": [row % 5 for row in range(count)],
         "garden": [row % 3 == 0 for row in range(count)],
-        "built": [np.datetime64("2000-01-01") + row for row in range(count)],
+        "built": [np.datetime64("2000-01-01") + np.timedelta64(row, "D") for row in range(count)],
         "place": [None if row % 11 == 0 else "ABC"[row % 3] for row in range(count)],
         "same": [0.1] * count,
         "kind": ["house" if row % 4 == 0 else "flat" for row in range(count)],

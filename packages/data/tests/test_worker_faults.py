@@ -2,6 +2,7 @@
 
 import errno
 import faulthandler
+import gc
 import multiprocessing.forkserver
 import multiprocessing.resource_tracker
 import os
@@ -22,6 +23,9 @@ from dovetail.data import DataLoader, IterableDataset, TensorDataset
 from dovetail.data.workers.memory import Slot
 from dovetail.errors import WorkerError
 
+# newer Pythons say so at each fork; threads of other tests may still be there
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
 PROCESSES = {"num_workers": 2, "multiprocessing_context": "fork"}
 BOTH = pytest.mark.parametrize("way", [PROCESSES, {"num_workers": 2, "worker": "thread"}], ids=["processes", "threads"])
 
@@ -38,6 +42,7 @@ def consume(loader):
 def _nothing_left():
     multiprocessing.resource_tracker.ensure_running()  # these stay for the rest of the program
     multiprocessing.forkserver.ensure_running()
+    gc.collect()  # what tests before this one left
     before = left_behind()
     yield
     assert left_behind() == before

@@ -12,6 +12,9 @@ from loader_helpers import WAYS, Augmented, Counting, Globals, GlobalStream, lef
 import dovetail
 from dovetail.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset, get_worker_info, random_split
 
+# newer Pythons say so at each fork; threads of other tests may still be there
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
 Pair = collections.namedtuple("Pair", "x y")
 
 
