@@ -44,6 +44,39 @@ class Globals(Augmented):
         return index, random.random(), np.random.rand()
 
 
+class Shared(Dataset):
+    """Tells where its arrays are, and writes to one of them."""
+
+    def __init__(self):
+        self.arrays = {
+            "plain": np.arange(200_000.0),
+            "columns": np.asfortranarray(np.arange(90_000.0).reshape(300, 300)),
+            "constant": np.arange(100_000),
+            "small": np.arange(5),
+        }
+        self.arrays["constant"].flags.writeable = False
+        self.halves = dovetail.arange(100_000).to(dovetail.bfloat16)
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        arrays = [*self.arrays.values(), self.halves.view(dovetail.int16).numpy()]
+        shared = [shared_memory_holds(array) for array in arrays]
+        self.arrays["plain"][0] += 1
+        return shared, [float(array.sum()) for array in arrays[1:]], self.arrays["plain"][0], get_worker_info().id
+
+
+def shared_memory_holds(array):
+    """Whether an array lies in a file in memory."""
+    address = array.__array_interface__["data"][0]
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
+        first, last = (int(number, 16) for number in line.split()[0].split("-"))
+        if first <= address < last:
+            return "/memfd:dovetail-batch" in line
+    return False
+
+
 class GlobalStream(IterableDataset):
     """A stream that draws from them, at its start and for each sample."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loader_helpers import WAYS, Augmented, Counting, Globals, GlobalStream, left_behind, plain
+from loader_helpers import WAYS, Augmented, Counting, Globals, GlobalStream, Shared, left_behind, plain
 
 import dovetail
 from dovetail.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset, get_worker_info, random_split
@@ -178,6 +178,48 @@ class KeepingCollate:
 def test_batches_that_a_worker_keeps_are_never_overwritten():
     loader = DataLoader(Keeping(), collate_fn=KeepingCollate(), num_workers=1)
     assert [batch[0, 0].item() for batch in loader] == list(range(40))
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_workers_that_are_started_anew_share_large_arrays(method):
+    dataset = Shared()
+    sums = [float(array.sum()) for array in [*dataset.arrays.values(), dataset.halves.view(dovetail.int16).numpy()]]
+    loader = DataLoader(dataset, batch_size=None, num_workers=2, multiprocessing_context=method)
+    written = collections.defaultdict(list)
+    for shared, found, value, worker in loader:
+        assert shared == [True, True, True, False, True]
+        assert found == sums[1:]
+        written[worker].append(value)
+    assert dataset.arrays["plain"][0] == 0
+    assert all(values == list(range(1, len(values) + 1)) for values in written.values()), "each has what it wrote"
+
+
+def test_a_large_array_is_sent_once(monkeypatch):
+    from dovetail.data.workers import sending
+
+    made = []
+    monkeypatch.setattr(
+        sending.Shelf, "__init__", lambda self, init=sending.Shelf.__init__: (made.append(self), init(self))[1]
+    )
+    x = dovetail.zeros(100, 1000)
+    loader = DataLoader(
+        TensorDataset(x, x[50:].clone().repeat(2, 1)), 50, num_workers=3, multiprocessing_context="spawn"
+    )
+    assert len(list(loader)) == 2
+    assert len(made) == 1
+    assert 800_000 <= made[0].size <= 800_000 + 2 * 4096, "for three workers, too"
+
+
+def test_without_room_large_arrays_are_sent_with_the_rest(monkeypatch):
+    from dovetail.data.workers.memory import Slot
+
+    def full(self, size):
+        raise OSError("no space")
+
+    monkeypatch.setattr(Slot, "grow", full)
+    x = dovetail.rand(100, 1000)
+    loader = DataLoader(TensorDataset(x), batch_size=50, num_workers=2, multiprocessing_context="spawn")
+    assert bool((dovetail.cat([batch for (batch,) in loader]) == x).all())
 
 
 def test_nothing_is_in_the_shared_memory_folder():

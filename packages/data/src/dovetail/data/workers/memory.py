@@ -73,6 +73,12 @@ class Slot:
             self._map = mmap.mmap(self.file, length)
         return np.frombuffer(self._map, np.uint8)
 
+    def copied_when_written(self) -> mmap.mmap:
+        """Return the file mapped so that what this process writes to it is its own."""
+        if self._map is None:
+            self._map = mmap.mmap(self.file, 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)
+        return self._map
+
     def close(self) -> None:
         """Let go of the file; its memory stays until the last array in it has gone."""
         self._map = None

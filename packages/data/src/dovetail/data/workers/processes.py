@@ -16,6 +16,7 @@ from typing import Any
 from dovetail.data.workers import child, memory
 from dovetail.data.workers.failures import died, late, of_program, unpicklable
 from dovetail.data.workers.memory import Packed, Slot, unpack
+from dovetail.data.workers.sending import Sent, Shelf
 from dovetail.data.workers.serving import Begin, Job, Reply, Task, epoch_of
 from dovetail.errors import WorkerError
 
@@ -26,7 +27,7 @@ HELD = 2
 class Worker:
     """One process, its pipes and the memory that it fills."""
 
-    def __init__(self, job: Job, context: Any, prefetch: int) -> None:
+    def __init__(self, job: Job, sent: Job | Sent, context: Any, prefetch: int) -> None:
         self.number = job.worker
         self.pending = 0  # batches asked for and not given to the program yet
         self.unanswered = 0  # of these, the ones that it still makes
@@ -41,7 +42,7 @@ class Worker:
         child.loader_ends.update((self.tasks, self.replies))
         self.process = context.Process(
             target=child.main,
-            args=(job, task_end, reply_end, self.slots, self.stack_file),
+            args=(sent, task_end, reply_end, self.slots, self.stack_file),
             name=f"dovetail-data-{job.worker}",
             daemon=True,
         )
@@ -132,18 +133,19 @@ class ProcessPool:
         self._slots: dict[int, int] = {}  # by the number of the batch
         self._warned = False
         self.close = weakref.finalize(self, _shut, self.workers, os.getpid())
+        shelf = Shelf() if memory.AVAILABLE and self.method != "fork" else None
         for job in jobs:
-            reason = self._start(job, context)
+            reason = self._start(job, context, shelf)
             if reason is not None:
                 self.close()
                 source = job.source
                 parts = {"dataset": source.dataset, "collate_fn": source.collate_fn, "worker_init_fn": job.init_fn}
                 raise unpicklable(parts, self.method, reason)
 
-    def _start(self, job: Job, context: Any) -> str | None:
+    def _start(self, job: Job, context: Any, shelf: Shelf | None) -> str | None:
         """Start one more worker; return why a part of the loader cannot be sent there: text, as errors keep frames."""
         try:
-            self.workers.append(Worker(job, context, self.prefetch))
+            self.workers.append(Worker(job, Sent(job, shelf) if shelf else job, context, self.prefetch))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             return str(error)
         return None
