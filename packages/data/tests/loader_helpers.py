@@ -77,6 +77,24 @@ def shared_memory_holds(array):
     return False
 
 
+class Mapped(Dataset):
+    """Tokens in a file that is mapped into memory."""
+
+    def __init__(self, path):
+        np.arange(100, 130, dtype=np.int16).tofile(path)
+        self.tokens = np.memmap(path, np.int16, "r", offset=4, shape=(4, 7), order="F")
+        self.part = self.tokens[1:3]
+        self.written = np.memmap(path, np.int16, "c")
+        self.written[0] = -1
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        kinds = [type(array).__name__ for array in (self.tokens, self.part, self.written)]
+        return kinds, self.tokens[index].tolist(), self.part.tolist(), int(self.written[0]), self.tokens.flags.writeable
+
+
 class GlobalStream(IterableDataset):
     """A stream that draws from them, at its start and for each sample."""
 

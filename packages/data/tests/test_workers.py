@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loader_helpers import WAYS, Augmented, Counting, Globals, GlobalStream, Shared, left_behind, plain
+from loader_helpers import WAYS, Augmented, Counting, Globals, GlobalStream, Mapped, Shared, left_behind, plain
 
 import dovetail
 from dovetail.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset, get_worker_info, random_split
@@ -192,6 +192,15 @@ def test_workers_that_are_started_anew_share_large_arrays(method):
         written[worker].append(value)
     assert dataset.arrays["plain"][0] == 0
     assert all(values == list(range(1, len(values) + 1)) for values in written.values()), "each has what it wrote"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_files_that_are_mapped_are_mapped_again(method, tmp_path):
+    dataset = Mapped(tmp_path / "tokens")
+    found = list(DataLoader(dataset, batch_size=None, num_workers=1, multiprocessing_context=method))
+    for (kinds, *sample), wanted in zip(found, [dataset[index] for index in range(4)], strict=True):
+        assert sample == list(wanted[1:])
+        assert kinds[0] == "memmap"
 
 
 def test_a_large_array_is_sent_once(monkeypatch):

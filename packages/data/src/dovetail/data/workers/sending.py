@@ -63,6 +63,11 @@ class _Pickler(ForkingPickler):
         self._shelf = shelf
 
     def reducer_override(self, value: Any) -> Any:
+        # a part of a mapped file does not know where it begins, and what "c" has written is in no file
+        if type(value) is np.memmap and isinstance(value.base, mmap.mmap) and value.filename and value.mode != "c":
+            mode = "r" if value.mode == "r" else "r+"
+            order = "C" if value.flags.c_contiguous else "F"
+            return np.memmap, (value.filename, value.dtype, mode, value.offset, value.shape, order)
         if type(value) is not np.ndarray or value.nbytes < LARGE or value.dtype.hasobject or not value.flags.forc:
             return NotImplemented
         try:
