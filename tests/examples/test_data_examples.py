@@ -1,32 +1,13 @@
 """The examples on tables, text and pictures run as they stand and learn more than their baselines know."""
 
 import io
-import os
 import re
-import subprocess
-import sys
 import zipfile
 
 import pytest
 
 from real_data import real_data
-from workspace import ROOT
-
-
-def run(folder, name, *arguments):
-    """What the example prints, in an empty folder."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", ROOT / "examples" / name, *arguments],
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "120"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout
+from run_example import run_example
 
 
 @pytest.mark.parametrize(
@@ -38,13 +19,13 @@ def run(folder, name, *arguments):
     ],
 )
 def test_help_has_an_example(tmp_path, name, example):
-    assert f"python examples/{name} {example}" in run(tmp_path, name, "--help")
+    assert f"python examples/{name} {example}" in run_example(tmp_path, name, "--help")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
 def test_table_beats_the_majority(tmp_path):
-    output = run(tmp_path, "table.py")
+    output = run_example(tmp_path, "table.py")
     accuracy, majority = (
         float(re.search(rf"{name} +([\d.]+)%", output)[1]) for name in ("test accuracy", "majority baseline")
     )
@@ -57,14 +38,14 @@ def test_table_beats_the_majority(tmp_path):
 def test_shakespeare_beats_the_frequencies(tmp_path):
     text = "".join(f"{number} men and {number + 1} women walk by the river.\n" for number in range(2000))
     (tmp_path / "text.txt").write_text(text)
-    output = run(tmp_path, "shakespeare.py", "text.txt", "--steps", "60")
+    output = run_example(tmp_path, "shakespeare.py", "text.txt", "--steps", "60")
     found, baseline = (float(re.search(rf"{name} +([\d.]+)", output)[1]) for name in ("validation", "baseline"))
     assert found < baseline - 1
 
 
 @pytest.mark.slow
 def test_shakespeare_reads_the_pages_beside_it(tmp_path):
-    output = run(tmp_path, "shakespeare.py", "--steps", "1")
+    output = run_example(tmp_path, "shakespeare.py", "--steps", "1")
     assert int(re.match(r"([\d,]+) characters", output)[1].replace(",", "")) > 20_000
 
 
@@ -88,7 +69,9 @@ def test_pictures_in_an_archive_give_the_same_with_and_without_workers(tmp_path,
     for workers in ("0", "2"):
         folder = tmp_path / workers
         folder.mkdir()
-        output = run(folder, "cifar10.py", str(pictures), "--samples", "40", "--epochs", "2", "--workers", workers)
+        output = run_example(
+            folder, "cifar10.py", str(pictures), "--samples", "40", "--epochs", "2", "--workers", workers
+        )
         found.append((re.sub(r"[\d.]+ images/s", "", output), (folder / "cifar10.png").read_bytes()))
     assert found[0] == found[1]
     assert found[0][0].count("test accuracy") == 2
@@ -97,5 +80,5 @@ def test_pictures_in_an_archive_give_the_same_with_and_without_workers(tmp_path,
 @pytest.mark.slow
 def test_cifar10_beats_chance(tmp_path):
     data = real_data("cifar10-jpeg.zip")
-    output = run(tmp_path, "cifar10.py", str(data), "--samples", "1500", "--epochs", "2")
+    output = run_example(tmp_path, "cifar10.py", str(data), "--samples", "1500", "--epochs", "2")
     assert float(re.findall(r"test accuracy ([\d.]+)%", output)[-1]) > 20

@@ -1,13 +1,11 @@
 """The main job: it learns, writes what it says it writes, and a fresh process gets the same accuracy."""
 
 import csv
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 
+from run_example import run_example
 from workspace import ROOT
 
 SCRIPT = ROOT / "examples" / "digits.py"
@@ -15,18 +13,7 @@ SCRIPT = ROOT / "examples" / "digits.py"
 
 def run(folder, *arguments):
     """What the demo prints, in an empty folder."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", SCRIPT, *arguments],
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "120"},
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout
+    return run_example(folder, "digits.py", *arguments)
 
 
 def test_help_has_an_example(tmp_path):
