@@ -143,3 +143,10 @@ def test_the_environment_tells_which_process_this_is(monkeypatch):
     assert list(DistributedSampler(range(4), shuffle=False)) == [1, 3]
     with pytest.raises(ValueError, match="rank is from 0 to 1, got 2"):
         DistributedSampler(range(4), rank=2)
+
+
+def test_an_environment_without_numbers_is_refused(monkeypatch):
+    monkeypatch.setenv("RANK", "first")
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with pytest.raises(ValueError, match="RANK and WORLD_SIZE are whole numbers, got 'first' and None"):
+        DistributedSampler(range(4))

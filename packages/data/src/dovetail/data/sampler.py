@@ -199,8 +199,9 @@ class DistributedSampler(Sampler[int]):
         seed: int = 0,
         drop_last: bool = False,
     ) -> None:
-        self.num_replicas = _told("num_replicas", num_replicas, "WORLD_SIZE")
-        self.rank = _told("rank", rank, "RANK")
+        told_rank, told_size = launched()
+        self.num_replicas = _known("num_replicas", num_replicas, told_size, "WORLD_SIZE")
+        self.rank = _known("rank", rank, told_rank, "RANK")
         if not 0 <= self.rank < self.num_replicas:
             raise ValueError(f"rank is from 0 to {self.num_replicas - 1}, got {self.rank}")
         self.dataset = dataset
@@ -237,13 +238,27 @@ class DistributedSampler(Sampler[int]):
         self.epoch = state["epoch"]
 
 
-def _told(name: str, given: int | None, variable: str) -> int:
-    """Return an argument, or what the environment of a distributed program says."""
-    if given is None:
-        given = int(os.environ.get(variable, -1))
-        if given < 0:
-            raise ValueError(f"DistributedSampler needs {name}: give it, or set {variable} as launchers do")
-    return given
+def launched() -> tuple[int | None, int | None]:
+    """Return the rank and the number of processes that a launcher put into the environment, None where it did not.
+
+    Raises:
+        ValueError: what is there is no whole number.
+    """
+    texts = os.environ.get("RANK"), os.environ.get("WORLD_SIZE")
+    if not all(text is None or text.isdecimal() for text in texts):
+        raise ValueError(
+            f"the environment variables RANK and WORLD_SIZE are whole numbers, got {texts[0]!r} and {texts[1]!r}"
+        )
+    rank, size = (None if text is None else int(text) for text in texts)
+    return rank, size
+
+
+def _known(name: str, given: int | None, told: int | None, variable: str) -> int:
+    """Return an argument, or what the environment says in its place."""
+    known = told if given is None else given
+    if known is None:
+        raise ValueError(f"DistributedSampler needs {name}: give it, or set {variable} as launchers do")
+    return known
 
 
 class BatchSampler(Sampler[list[int]]):

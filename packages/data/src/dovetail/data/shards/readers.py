@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 from dovetail import data
+from dovetail.data.sampler import launched
 from dovetail.errors import LoadError
 
 
@@ -66,10 +66,8 @@ def checked_rank(rank: int | None, world_size: int | None) -> tuple[int, int]:
     source = "arguments"
     if rank is None or world_size is None:
         source = "environment variables RANK and WORLD_SIZE"
-        texts = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
-        if not all(text.isdecimal() for text in texts):
-            raise ValueError(f"the {source} are whole numbers, got {texts[0]!r} and {texts[1]!r}")
-        rank, world_size = int(texts[0]), int(texts[1])
+        told_rank, told_size = launched()
+        rank, world_size = told_rank or 0, 1 if told_size is None else told_size
     if not 0 <= rank < world_size:
         raise ValueError(f"a rank is 0 or more and below the world size, got {rank} of {world_size} ({source})")
     return rank, world_size
