@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -88,9 +89,13 @@ class Draws:
         self.sample = self.generator.begin  # seeds for one sample of the pass
         if place != "thread":  # late, as they take long to import; and before a sample does, unseeded
             self._python, self._numpy = importlib.import_module("random"), importlib.import_module("numpy.random")
-            self._bits = self._numpy.MT19937(0)  # which alone has the seeds of ``numpy.random.seed``
         if place == "process":
             self._numpy.set_bit_generator(self._bits)
+
+    @cached_property
+    def _bits(self) -> Any:
+        """What alone has the seeds of ``numpy.random.seed``; made late, as passes of whole batches need none."""
+        return self._numpy.MT19937(0)
 
     def start(self, seed: int) -> None:
         """Begin a pass."""

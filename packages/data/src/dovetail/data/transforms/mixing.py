@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from dovetail.data.transforms.drawing import dirichlet, integer
 from dovetail.errors import DTypeError, ShapeError
 
 
-class _Mixing:
+class _Mixing(ABC):
     """What both have in common: which parts of a batch are images and labels, and what becomes of the labels."""
 
     def __init__(
@@ -59,9 +60,9 @@ class _Mixing:
         found = [key for key in keys if isinstance(key, str) and "label" in key.lower()] or keys[1:2]
         return parts[found[0]] if found else None
 
+    @abstractmethod
     def _drawn(self, height: int, width: int) -> tuple[float, Callable[[Any], Any]]:
         """Return the share of each image that stays, and a function that mixes a batch of images."""
-        raise NotImplementedError
 
     def _share(self) -> float:
         """Draw from the Beta distribution with both parameters alpha."""

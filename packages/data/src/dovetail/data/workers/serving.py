@@ -66,13 +66,11 @@ class Server:
             self.maker: Any = StreamMaker(job.source, draws, job.worker)
         else:
             self.maker = IndexedMaker(job.source, draws)
-        self.run = -1
         self._initialized = False
         self._failed: BaseException | None = None  # an error at the start of a pass, told with its first batch
 
     def begin(self, message: Begin) -> None:
         """Begin a pass."""
-        self.run = message.run
         self.draws.start(message.seed)
         job = self.job
         info = WorkerInfo(job.worker, job.num_workers, message.seed + job.worker, job.source.dataset)
